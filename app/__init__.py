@@ -1,0 +1,1 @@
+"""The web application: people, projects, labels, rounds. Never imports torch."""

@@ -1,0 +1,49 @@
+"""The errors that people see. Services raise them; app.main turns them into a page or into problem+json (RFC 9457)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class AppError(Exception):
+    """A refusal with a sentence for the person and a status code for the protocol."""
+
+    status = 500
+    title = "Something went wrong"
+
+    def __init__(self, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extra = extra  # further members of the problem document, such as `errors` with line numbers
+
+
+class NotFound(AppError):
+    status, title = 404, "Not found"
+
+
+class Forbidden(AppError):
+    status, title = 403, "Not allowed"
+
+
+class NotSignedIn(AppError):
+    status, title = 401, "Sign in first"
+
+
+class Conflict(AppError):
+    """The request is well formed, but what it speaks of has moved on."""
+
+    status, title = 409, "Not possible now"
+
+
+class Invalid(AppError):
+    """The content is refused; `extra["errors"]` may list the places."""
+
+    status, title = 422, "Not valid"
+
+
+class TooLarge(AppError):
+    status, title = 413, "Too large"
+
+
+class TooMany(AppError):
+    status, title = 429, "Too many attempts"

@@ -1,0 +1,41 @@
+"""The tables, one file a noun.
+
+Relationships are `lazy="raise"`: services load what a page needs, templates never query.
+"""
+
+from app.models.assignment import Assignment, Slot
+from app.models.audit import AuditEvent
+from app.models.checkpoint import Checkpoint
+from app.models.completion import Comparison, Completion
+from app.models.demonstration import Demonstration
+from app.models.job import Job, JobEvent
+from app.models.project import Guideline, Project
+from app.models.prompt import Prompt
+from app.models.ranking import Ranking
+from app.models.round import Round
+from app.models.snapshot import Snapshot, SnapshotItem
+from app.models.user import ApiToken, Invitation, SignInAttempt, User, UserSession
+
+__all__ = [
+    "ApiToken",
+    "Assignment",
+    "AuditEvent",
+    "Checkpoint",
+    "Comparison",
+    "Completion",
+    "Demonstration",
+    "Guideline",
+    "Invitation",
+    "Job",
+    "JobEvent",
+    "Project",
+    "Prompt",
+    "Ranking",
+    "Round",
+    "SignInAttempt",
+    "Slot",
+    "Snapshot",
+    "SnapshotItem",
+    "User",
+    "UserSession",
+]

@@ -1,0 +1,114 @@
+"""Slots and assignments: exact overlap by rows.
+
+A task (a prompt to answer, a comparison to rank) has as many slots as the project wants labelers. Claiming locks one
+open slot and leases it to a labeler; the assignment is her side of the lease and keeps her draft whatever happens to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.database import Base
+from app.models.columns import Created, Id, JsonList, Moment, ProjectId, TaskKind, UserId, one_of
+
+if TYPE_CHECKING:
+    from app.models.completion import Comparison
+    from app.models.prompt import Prompt
+
+
+class Slot(Base):
+    """One place for one label on one task."""
+
+    __tablename__ = "slots"
+    __table_args__ = (
+        CheckConstraint("(kind = 'ranking') = (comparison_id IS NOT NULL)", name="task_matches_kind"),
+        UniqueConstraint("comparison_id", "ordinal"),
+        Index(
+            "uq_slots_prompt_id_ordinal",
+            "prompt_id",
+            "ordinal",
+            unique=True,
+            postgresql_where=text("kind = 'demonstration'"),
+        ),
+        Index(
+            "ix_slots_open",
+            "project_id",
+            "kind",
+            text("priority DESC"),
+            "id",
+            postgresql_where=text("submitted_at IS NULL AND closed_at IS NULL"),
+        ),
+        one_of("kind", TaskKind),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[ProjectId]
+    kind: Mapped[str] = mapped_column(String(16))
+    prompt_id: Mapped[int] = mapped_column(ForeignKey("prompts.id", ondelete="CASCADE"))
+    comparison_id: Mapped[int | None] = mapped_column(ForeignKey("comparisons.id", ondelete="CASCADE"))
+    ordinal: Mapped[int]  # 1 .. overlap
+    priority: Mapped[int] = mapped_column(
+        server_default="0"
+    )  # higher first; a newer round's tasks come before older ones
+    leased_until: Mapped[Moment | None]
+    holder_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    submitted_at: Mapped[Moment | None]
+    closed_at: Mapped[Moment | None]  # set when the round no longer wants the label
+
+    prompt: Mapped[Prompt] = relationship(lazy="raise")
+    comparison: Mapped[Comparison | None] = relationship(lazy="raise")
+
+
+class Assignment(Base):
+    """A labeler's hold on a slot, now or once. One row for a labeler and a slot, reused when she comes back to it."""
+
+    __tablename__ = "assignments"
+    __table_args__ = (
+        UniqueConstraint("slot_id", "user_id"),
+        Index(
+            "uq_assignments_user_id_comparison_id",
+            "user_id",
+            "comparison_id",
+            unique=True,
+            postgresql_where=text("kind = 'ranking'"),
+        ),
+        Index(
+            "uq_assignments_user_id_prompt_id",
+            "user_id",
+            "prompt_id",
+            unique=True,
+            postgresql_where=text("kind = 'demonstration'"),
+        ),
+        Index(
+            "ix_assignments_user_id_open",
+            "user_id",
+            "project_id",
+            "kind",
+            postgresql_where=text("submitted_at IS NULL AND skipped_at IS NULL"),
+        ),
+        one_of("kind", TaskKind),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[ProjectId]
+    slot_id: Mapped[int] = mapped_column(ForeignKey("slots.id", ondelete="CASCADE"))
+    user_id: Mapped[UserId]
+    kind: Mapped[str] = mapped_column(String(16))
+    prompt_id: Mapped[int] = mapped_column(ForeignKey("prompts.id", ondelete="CASCADE"))
+    comparison_id: Mapped[int | None] = mapped_column(ForeignKey("comparisons.id", ondelete="CASCADE"))
+    order_shown: Mapped[JsonList]  # completion ids as this labeler sees them
+    guideline_version: Mapped[int]
+    draft: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    draft_saved_at: Mapped[Moment | None]
+    claimed_at: Mapped[Created]
+    expires_at: Mapped[Moment]
+    submitted_at: Mapped[Moment | None]
+    skipped_at: Mapped[Moment | None]
+    skip_reason: Mapped[str | None] = mapped_column(String(500))
+
+    slot: Mapped[Slot] = relationship(lazy="raise")
+    prompt: Mapped[Prompt] = relationship(lazy="raise")

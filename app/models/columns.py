@@ -1,0 +1,85 @@
+"""Column types that every table shares, and the closed sets that columns hold."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import mapped_column
+
+Id = Annotated[int, mapped_column(BigInteger, Identity(always=False), primary_key=True)]
+Json = Annotated[dict[str, Any], mapped_column(JSONB)]
+JsonList = Annotated[list[Any], mapped_column(JSONB)]
+Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+Created = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
+
+ProjectId = Annotated[int, mapped_column(BigInteger, ForeignKey("projects.id", ondelete="CASCADE"))]
+UserId = Annotated[int, mapped_column(BigInteger, ForeignKey("users.id"))]
+
+
+def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    """A closed set as a named check constraint: readable in psql and extended by a plain migration."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+class Role(StrEnum):
+    LABELER = "labeler"
+    RESEARCHER = "researcher"
+    ADMIN = "admin"
+
+
+class LabelerGroup(StrEnum):
+    """Labels of held-out labelers never train; they test whether a model generalises (InstructGPT, 3.4)."""
+
+    TRAINING = "training"
+    HELD_OUT = "held_out"
+
+
+class Split(StrEnum):
+    TRAIN = "train"
+    VALIDATION = "validation"
+    EVALUATION = "evaluation"
+
+
+class TaskKind(StrEnum):
+    DEMONSTRATION = "demonstration"
+    RANKING = "ranking"
+
+
+class JobKind(StrEnum):
+    SFT = "sft"
+    SAMPLING = "sampling"
+    REWARD = "reward"
+    PPO = "ppo"
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class CheckpointKind(StrEnum):
+    BASE = "base"
+    SFT = "sft"
+    REWARD = "reward"
+    PPO = "ppo"
+
+
+class Phase(StrEnum):
+    """Where a round is. The order of the members is the order of the loop (app/rules/rounds.py)."""
+
+    COLLECTING_DEMONSTRATIONS = "collecting_demonstrations"
+    SFT = "sft"
+    SAMPLING = "sampling"
+    COLLECTING_RANKINGS = "collecting_rankings"
+    REWARD = "reward"
+    PPO = "ppo"
+    FINISHED = "finished"
+    FAILED = "failed"

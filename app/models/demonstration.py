@@ -1,0 +1,40 @@
+"""A demonstration: a labeler's own answer to a prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, false
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.database import Base
+from app.models.columns import Created, Id, ProjectId
+
+if TYPE_CHECKING:
+    from app.models.prompt import Prompt
+    from app.models.user import User
+
+
+class Demonstration(Base):
+    __tablename__ = "demonstrations"
+    __table_args__ = (
+        UniqueConstraint("user_id", "idempotency_key"),
+        Index("ix_demonstrations_project_id_id", "project_id", "id"),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[ProjectId]
+    prompt_id: Mapped[int] = mapped_column(ForeignKey("prompts.id", ondelete="CASCADE"), index=True)
+    assignment_id: Mapped[int | None] = mapped_column(ForeignKey("assignments.id"), unique=True)  # None for an import
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))  # None for an import
+    idempotency_key: Mapped[UUID | None]
+    text: Mapped[str] = mapped_column(Text)
+    guideline_version: Mapped[int | None]
+    seconds: Mapped[float | None]
+    source: Mapped[str] = mapped_column(String(20), server_default="labeler")  # labeler, import, starter
+    simulated: Mapped[bool] = mapped_column(server_default=false())
+    created_at: Mapped[Created]
+
+    prompt: Mapped[Prompt] = relationship(lazy="raise")
+    user: Mapped[User | None] = relationship(lazy="raise")

@@ -1,0 +1,58 @@
+"""A project: a base model, its guidelines, and how its loop turns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, UniqueConstraint, true
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.database import Base
+from app.models.columns import Created, Id, Json, JsonList, Moment, ProjectId
+
+if TYPE_CHECKING:
+    from app.models.checkpoint import Checkpoint
+
+
+class Project(Base):
+    __tablename__ = "projects"
+    __table_args__ = (
+        CheckConstraint("responses_per_prompt BETWEEN 2 AND 9", name="k_range"),
+        CheckConstraint("overlap BETWEEN 1 AND 20", name="overlap_range"),
+        CheckConstraint("demonstration_threshold >= 1 AND ranking_threshold >= 1", name="thresholds_positive"),
+    )
+
+    id: Mapped[Id]
+    slug: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(120))
+    base_model: Mapped[str] = mapped_column(Text)  # local folder or hub id
+    responses_per_prompt: Mapped[int] = mapped_column(server_default="4")  # K
+    overlap: Mapped[int] = mapped_column(server_default="1")  # labelers a task
+    demonstration_threshold: Mapped[int] = mapped_column(server_default="100")  # new ones that start SFT
+    ranking_threshold: Mapped[int] = mapped_column(server_default="300")  # new ones that start the reward model
+    comparisons_per_round: Mapped[int] = mapped_column(server_default="400")  # prompts sampled for ranking
+    asks_ratings: Mapped[bool] = mapped_column(server_default=true())
+    response_flags: Mapped[JsonList]  # [{"key", "label"}]
+    recipe: Mapped[
+        Json
+    ]  # {"sft": {...}, "sampling": {...}, "reward": {...}, "ppo": {...}}: overrides of training.config
+    paused_at: Mapped[Moment | None]  # a paused loop starts no training by itself
+    current_policy_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("checkpoints.id", name="fk_projects_current_policy_id_checkpoints", use_alter=True)
+    )
+    created_at: Mapped[Created]
+
+    current_policy: Mapped[Checkpoint | None] = relationship(lazy="raise", foreign_keys=[current_policy_id])
+
+
+class Guideline(Base):
+    """One version of what labelers are asked to do, in Markdown. Every label keeps the version it followed."""
+
+    __tablename__ = "guidelines"
+    __table_args__ = (UniqueConstraint("project_id", "version"),)
+
+    id: Mapped[Id]
+    project_id: Mapped[ProjectId]
+    version: Mapped[int]
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[Created]

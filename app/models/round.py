@@ -1,0 +1,33 @@
+"""A round: one numbered turn of the loop, and the phase it is in."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base
+from app.models.columns import Created, Id, Json, Moment, Phase, ProjectId, one_of
+
+
+class Round(Base):
+    __tablename__ = "rounds"
+    __table_args__ = (
+        UniqueConstraint("project_id", "number"),
+        # One round of a project is under way at a time.
+        Index("uq_rounds_project_id_open", "project_id", unique=True, postgresql_where=text("finished_at IS NULL")),
+        one_of("phase", Phase),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[ProjectId]
+    number: Mapped[int]
+    phase: Mapped[str] = mapped_column(String(32))
+    launch_requested_at: Mapped[Moment | None]  # an admin asked to train on what there is; cleared when training starts
+    launched_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
+    sft_checkpoint_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoints.id"))
+    reward_checkpoint_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoints.id"))
+    policy_checkpoint_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoints.id"))
+    phase_times: Mapped[Json]  # phase -> when it began
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[Created]
+    finished_at: Mapped[Moment | None]
