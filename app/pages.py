@@ -1,0 +1,118 @@
+"""Pages: the template environment and `render()`. Every HTML route ends here.
+
+Autoescape is always on and an undefined name is an error. `markdown` is the only place where text becomes Markup; a test
+greps the templates for `|safe`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from app.markdown import count_words, render_markdown
+from app.settings import ROOT
+from app.static_files import static_url
+
+
+def markdown(text: str) -> Markup:
+    """Sanitised HTML; see app.markdown for what passes."""
+    return Markup(render_markdown(text))
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """12940 -> 12,940."""
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def percent(value: float | None, digits: int = 0) -> str:
+    return "" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def size(count: int) -> str:
+    """Bytes for people: 8.1 MB."""
+    value, unit = float(count), "bytes"
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+
+
+def metric(value: Any) -> str:
+    """A figure of a training run, four significant digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def clock(moment: datetime | None) -> str:
+    """What a page shows before the browser puts it into the reader's own time zone."""
+    return "" if moment is None else moment.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
+
+
+def duration(start: datetime | None, end: datetime | None = None) -> str:
+    """2 h 10 min; up to now where the end is not known."""
+    if start is None:
+        return ""
+    seconds = int(((end or datetime.now(UTC)) - start).total_seconds())
+    hours, minutes = seconds // 3600, seconds % 3600 // 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(ROOT / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(
+        markdown=markdown,
+        words=count_words,
+        number=number,
+        percent=percent,
+        size=size,
+        metric=metric,
+        clock=clock,
+        duration=duration,
+    )
+    environment.globals.update(static_url=static_url)
+    return environment
+
+
+templates = _environment()
+
+
+def render(
+    request: Request,
+    template: str,
+    page: object = None,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
+) -> HTMLResponse:
+    """The page as a response. `page` is a dataclass whose fields become the template's names; `context` adds to them.
+
+    Templates may always use `user` (None when nobody is signed in), `project` (None outside of one) and `path`.
+    """
+    values: dict[str, Any] = {
+        "user": getattr(request.state, "user", None),
+        "project": None,
+        "path": request.url.path,
+    }
+    if is_dataclass(page):
+        values |= {field.name: getattr(page, field.name) for field in fields(page)}
+    values |= context
+    return HTMLResponse(templates.get_template(template).render(values), status_code=status, headers=headers)

@@ -1,0 +1,47 @@
+/* On every page: dialogs, display choices, local times. */
+import { $, $$ } from "./dom.js";
+
+const DEFAULTS = { theme: "auto", face: "serif", size: "normal" };
+const STORE = "tutelage.display";
+
+function displayed() {
+  try { return { ...DEFAULTS, ...JSON.parse(localStorage.getItem(STORE) || "{}") }; } catch { return { ...DEFAULTS }; }
+}
+
+for (const box of $$("[data-display]")) {
+  const name = box.dataset.display;
+  for (const input of $$("input", box)) input.checked = input.value === displayed()[name];
+  box.addEventListener("change", (event) => {
+    const chosen = { ...displayed(), [name]: event.target.value };
+    document.documentElement.dataset[name] = event.target.value;
+    try { localStorage.setItem(STORE, JSON.stringify(chosen)); } catch { /* The choice then lasts as long as the page. */ }
+    dispatchEvent(new Event("resize")); // columns settle anew
+  });
+}
+
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-open]"), closer = event.target.closest("[data-close]");
+  if (opener) $("#" + opener.dataset.open).showModal();
+  if (closer) closer.closest("dialog").close();
+});
+
+/* The server writes UTC; people read their own clock. */
+const short = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const long = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+export function localTimes(root = document) {
+  const today = new Date().toDateString();
+  for (const time of $$("time[datetime]", root)) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    time.title = at.toISOString();
+    time.textContent = at.toDateString() === today ? short.format(at) : long.format(at);
+  }
+}
+localTimes();
+document.addEventListener("htmx:after:swap", (event) => localTimes(event.target));
+
+/* A form that changes something for good asks first. */
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset.confirm;
+  if (question && !confirm(question)) event.preventDefault();
+});
