@@ -1,0 +1,86 @@
+"""The command line, `tutelage`. Each command imports what it needs when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Close the human-feedback loop: demonstrations, rankings, SFT, reward model, PPO and back.",
+)
+
+
+def fail(reason: object) -> typer.Exit:
+    """One line for the terminal, and the exit to raise."""
+    typer.echo(f"tutelage: {reason}", err=True)
+    return typer.Exit(1)
+
+
+def connect() -> None:
+    """Find the database of a command that needs one: DATABASE_URL, else the installation that runs on this home."""
+    from app.local.home import read_running
+    from app.settings import get_settings
+
+    settings = get_settings()
+    if settings.database_url is not None:
+        return
+    running = read_running(settings.home)
+    if running is None:
+        raise fail(f"nothing runs on {settings.home.resolve()}. Start it with `make run`, or set DATABASE_URL.")
+    os.environ.update(DATABASE_URL=running.database_url, REDIS_URL=running.redis_url)
+    get_settings.cache_clear()
+
+
+@app.command()
+def up(with_parent: Annotated[bool, typer.Option(help="Stop when the process that started us dies.")] = False) -> None:
+    """Run everything on this machine: database, broker, web server and worker. Ctrl-C stops it."""
+    from app.local import supervisor
+
+    if with_parent:
+        import signal
+
+        from app.local.tether import die_with_parent
+
+        die_with_parent(os.getppid(), signal.SIGTERM)
+    sys.exit(supervisor.main())
+
+
+@app.command()
+def migrate(check: Annotated[bool, typer.Option(help="Only say whether models and migrations agree.")] = False) -> None:
+    """Bring the database to the newest migration. With --check and no database, on a throw-away one."""
+    from app.local import StartError, schema
+
+    try:
+        if check:
+            from app.local.throwaway import database
+
+            with database():
+                schema.upgrade()
+                schema.check()
+            typer.echo("Models and migrations agree.")
+        else:
+            connect()
+            typer.echo("Migrated." if schema.upgrade() else "Nothing to migrate.")
+    except StartError as error:
+        raise fail(error) from error
+
+
+@app.command()
+def worker() -> None:
+    """Run one worker in this process; TUTELAGE_DEVICE says which jobs it takes."""
+    from app.local.programs import worker_command
+    from app.settings import get_settings
+
+    connect()
+    command = worker_command(get_settings())
+    os.execv(command[0], command)
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,46 @@
+"""Bring a database to the newest migration, or say what a migration lacks.
+
+Called by app/local/supervisor.py, `tutelage migrate` and tests/conftest.py, for the database of `get_settings()`.
+"""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from app.database import get_engine
+from app.local import StartError
+from app.settings import ROOT
+
+
+def configuration() -> Config:
+    return Config(ROOT / "alembic.ini")
+
+
+def is_current() -> bool:
+    """Whether the database stands at the newest migration: quicker than an upgrade that does nothing."""
+    scripts = ScriptDirectory.from_config(configuration())
+    with get_engine().connect() as connection:
+        return set(MigrationContext.configure(connection).get_current_heads()) == set(scripts.get_heads())
+
+
+def upgrade() -> bool:
+    """Run the migrations that are missing; answers whether there were any."""
+    if is_current():
+        return False
+    try:
+        command.upgrade(configuration(), "head")
+    except CommandError as error:
+        raise StartError(f"The database cannot be migrated: {error}") from error
+    return True
+
+
+def check() -> None:
+    """Raise StartError where the models say more or less than the migrations make."""
+    try:
+        command.check(configuration())
+    except CommandError as error:
+        raise StartError(f"Models and migrations differ: {error}") from error
