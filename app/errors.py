@@ -10,6 +10,7 @@ class AppError(Exception):
 
     status = 500
     title = "Something went wrong"
+    keeps_work = False  # the transaction is committed all the same: the error itself kept something
 
     def __init__(self, detail: str, **extra: Any) -> None:
         super().__init__(detail)
@@ -47,3 +48,9 @@ class TooLarge(AppError):
 
 class TooMany(AppError):
     status, title = 429, "Too many attempts"
+
+
+class Overtaken(Conflict):
+    """Somebody else has taken the task meanwhile. What was kept before the error is committed, not rolled back."""
+
+    keeps_work = True

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         None,
         validation_alias="REDIS_URL",
-        description="Redis as redis://:password@host:6379/0. Unset: an embedded Redis on a unix socket in the home folder.",
+        description="Redis as redis://:password@host:6379/0. Unset: an embedded Redis on a unix socket at home.",
     )
     artifacts: Path | None = Field(
         None, description="Folder of checkpoints, job folders and snapshots. Unset: HOME/artifacts."

@@ -82,4 +82,3 @@ class Phase(StrEnum):
     REWARD = "reward"
     PPO = "ppo"
     FINISHED = "finished"
-    FAILED = "failed"

@@ -17,6 +17,7 @@ class Snapshot(Base):
     round_id: Mapped[int | None] = mapped_column(ForeignKey("rounds.id"), index=True)
     kind: Mapped[str] = mapped_column(String(16))  # demonstration, ranking
     rows: Mapped[int]
+    counted: Mapped[int]  # rows that count towards a threshold: all but the ones the starter ships
     sha256: Mapped[str] = mapped_column(String(64))  # of the native JSONL export of these rows
     files: Mapped[Json]  # name -> {"path", "sha256", "rows"}; under the artifacts folder
     created_at: Mapped[Created]

@@ -1,0 +1,45 @@
+"""The rows of exports, snapshots and job folders: one shape for researchers and for training.
+
+Asked by services/exports.py. docs/job-folder.md describes the native rows; the TRL rows are the conversational
+`prompt, completion` and `prompt, chosen, rejected`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from app.rules.rankings import ranking_to_pairs
+
+
+def to_line(row: Mapping[str, Any]) -> str:
+    """One JSON line, the same bytes every time: keys keep their order, nothing is escaped that need not be."""
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def pseudonym(user_id: int | None, key: bytes) -> str | None:
+    """A stable name that leads back to nobody without the installation's key."""
+    if user_id is None:
+        return None
+    return "labeler-" + hmac.new(key, f"labeler:{user_id}".encode(), hashlib.sha256).hexdigest()[:12]
+
+
+def label_split(prompt_split: str, labeler_group: str | None) -> str:
+    """Held-out labelers and held-out prompts never train (InstructGPT, 3.4)."""
+    if labeler_group == "held_out" and prompt_split == "train":
+        return "validation"
+    return prompt_split
+
+
+def demonstration_to_trl(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"prompt": row["messages"], "completion": [{"role": "assistant", "content": row["response"]}]}
+
+
+def ranking_to_trl(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every ordered pair of a native ranking row; ties state nothing."""
+    answers = [[{"role": "assistant", "content": response["text"]}] for response in row["responses"]]
+    for chosen, rejected in ranking_to_pairs(row["ranks"]):
+        yield {"prompt": row["messages"], "chosen": answers[chosen], "rejected": answers[rejected]}

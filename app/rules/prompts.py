@@ -1,0 +1,61 @@
+"""What a prompt row must hold, and the hash by which the same prompt is recognised. Asked by services/prompts.py."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+ROLES = ("system", "user", "assistant")
+SPLITS = ("train", "validation", "evaluation")
+MAX_MESSAGES = 200
+MAX_NAME = 200
+
+
+def messages_problem(messages: Any) -> str | None:
+    """Why `messages` is no conversation that can be answered, as a sentence; None when it is one."""
+    if not isinstance(messages, list) or not messages:
+        return "`messages` must be a list with at least one message."
+    if len(messages) > MAX_MESSAGES:
+        return f"`messages` has {len(messages)} turns; {MAX_MESSAGES} is the limit."
+    for number, message in enumerate(messages, start=1):
+        if not isinstance(message, dict) or set(message) != {"role", "content"}:
+            return f"Message {number} must be an object with exactly `role` and `content`."
+        if message["role"] not in ROLES:
+            return f"Message {number} has the role {message['role']!r}; use system, user or assistant."
+        if not isinstance(message["content"], str) or not message["content"].strip():
+            return f"Message {number} has no text."
+        if "\x00" in message["content"]:
+            return f"Message {number} holds a zero byte, which no text may."
+    if messages[-1]["role"] != "user":
+        return "The last message must be the user's: it is the turn to be answered."
+    return None
+
+
+def row_problem(row: Any) -> str | None:
+    """Why an imported row is refused; None when it is sound."""
+    if not isinstance(row, dict):
+        return "Each line must be a JSON object."
+    if ("messages" in row) == ("prompt" in row):
+        return "Give either `messages` or `prompt`."
+    if "prompt" in row and not isinstance(row["prompt"], str):
+        return "`prompt` must be text; a conversation goes into `messages`."
+    if problem := messages_problem(row_messages(row)):
+        return problem
+    for name in ("id", "use_case"):
+        value = row.get(name)
+        if value is not None and not (isinstance(value, str | int) and 0 < len(str(value)) <= MAX_NAME):
+            return f"`{name}` must be a short text."
+    if row.get("split", "train") not in SPLITS:
+        return f"`split` is {row['split']!r}; use train, validation or evaluation."
+    return None
+
+
+def row_messages(row: dict[str, Any]) -> Any:
+    return row["messages"] if "messages" in row else [{"role": "user", "content": row["prompt"]}]
+
+
+def content_hash(messages: list[dict[str, str]]) -> str:
+    """SHA-256 of the conversation in one canonical form."""
+    canonical = json.dumps([[message["role"], message["content"]] for message in messages], ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

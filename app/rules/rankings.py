@@ -1,0 +1,80 @@
+"""Rankings as tiers: what a valid one is, and the ranks and pairs that follow from it.
+
+Asked by services/rankings.py when a labeler submits and by rules/exports.py when labels leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+LOWEST_RATING, HIGHEST_RATING = 1, 7
+
+
+def ranking_problems(
+    tiers: Sequence[Sequence[str]],
+    ratings: Mapping[str, Any],
+    completions: Sequence[str],
+    *,
+    asks_ratings: bool,
+    flags: Iterable[str],
+) -> list[str]:
+    """Everything that keeps a ranking of `completions` from being stored, as sentences; empty when it is sound."""
+    return [*tier_problems(tiers, completions), *rating_problems(ratings, completions, asks_ratings, set(flags))]
+
+
+def tier_problems(tiers: Sequence[Sequence[str]], completions: Sequence[str]) -> list[str]:
+    """Every response stands in exactly one tier, and no tier is empty."""
+    problems = []
+    if not tiers:
+        return ["The ranking is empty: put every response into a tier."]
+    if any(not tier for tier in tiers):
+        problems.append("A tier is empty: leave it out.")
+    placed = [completion for tier in tiers for completion in tier]
+    if unknown := sorted(set(placed) - set(completions)):
+        problems.append(f"Not part of this task: {', '.join(unknown)}.")
+    if twice := sorted({completion for completion in placed if placed.count(completion) > 1}):
+        problems.append(f"Ranked more than once: {', '.join(twice)}.")
+    if missing := [completion for completion in completions if completion not in placed]:
+        problems.append(f"Not ranked yet: {', '.join(missing)}.")
+    return problems
+
+
+def rating_problems(
+    ratings: Mapping[str, Any], completions: Sequence[str], asks_ratings: bool, flags: set[str]
+) -> list[str]:
+    """Each rating is a whole number from 1 to 7 of a response of this task, with flags that the project knows."""
+    problems = []
+    for completion, rating in ratings.items():
+        if completion not in completions:
+            problems.append(f"Rated, but not part of this task: {completion}.")
+            continue
+        overall = rating.get("overall")
+        if overall is None and asks_ratings:
+            problems.append(f"No overall rating for {completion}.")
+        elif overall is not None and not _is_rating(overall):
+            problems.append(f"The rating of {completion} must be a whole number from 1 to 7.")
+        if unknown := sorted(set(rating.get("flags", [])) - flags):
+            problems.append(f"Unknown flags for {completion}: {', '.join(unknown)}.")
+    if asks_ratings and (unrated := [completion for completion in completions if completion not in ratings]):
+        problems.append(f"Not rated yet: {', '.join(unrated)}.")
+    return problems
+
+
+def _is_rating(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and LOWEST_RATING <= value <= HIGHEST_RATING
+
+
+def tiers_to_ranks(tiers: Sequence[Sequence[str]], completions: Sequence[str]) -> list[int]:
+    """Competition ranks (1, 2, 2, 4) in the order of `completions`; equal numbers are ties."""
+    rank_of: dict[str, int] = {}
+    for tier in tiers:
+        rank = len(rank_of) + 1
+        rank_of.update(dict.fromkeys(tier, rank))
+    return [rank_of[completion] for completion in completions]
+
+
+def ranking_to_pairs(ranks: Sequence[int]) -> list[tuple[int, int]]:
+    """Index pairs (chosen, rejected) that a ranking states; tied pairs state nothing (InstructGPT, 3.5)."""
+    indices = range(len(ranks))
+    return [(better, worse) for better in indices for worse in indices if ranks[better] < ranks[worse]]

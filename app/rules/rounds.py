@@ -1,0 +1,97 @@
+"""The loop as a state machine: in which phase a round is next, given what has come in.
+
+collecting_demonstrations -> sft -> sampling -> collecting_rankings -> reward -> ppo -> finished, and the next round
+begins by sampling the new policy. Asked by services/rounds.py; the page's gates show the same facts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+COLLECTING_DEMONSTRATIONS = "collecting_demonstrations"
+SFT = "sft"
+SAMPLING = "sampling"
+COLLECTING_RANKINGS = "collecting_rankings"
+REWARD = "reward"
+PPO = "ppo"
+FINISHED = "finished"
+
+COLLECTING = (COLLECTING_DEMONSTRATIONS, COLLECTING_RANKINGS)
+WORKING = (SFT, SAMPLING, REWARD, PPO)
+_AFTER = {SFT: SAMPLING, SAMPLING: COLLECTING_RANKINGS, REWARD: PPO, PPO: FINISHED}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the decision rests on."""
+
+    new_demonstrations: int = 0  # labels that no training has read yet
+    demonstrations: int = 0
+    demonstration_threshold: int = 1
+    new_rankings: int = 0
+    rankings: int = 0
+    ranking_threshold: int = 1
+    ranking_slots: int = 0  # places for labels that this round offers
+    launch_requested: bool = False  # an admin said: now
+    paused: bool = False
+    job_state: str | None = None  # of this phase's latest job
+
+
+@dataclass(frozen=True)
+class Step:
+    """The phase to be in, and whether its job is to be created now."""
+
+    phase: str
+    start_job: bool = False
+
+
+def rankings_wanted(facts: Facts) -> int:
+    """The threshold, or all places for rankings where a round offers fewer: it must be reachable."""
+    return min(facts.ranking_threshold, facts.ranking_slots) if facts.ranking_slots else facts.ranking_threshold
+
+
+def next_step(phase: str, facts: Facts) -> Step:
+    """Where the round goes now; the same phase without a job when it has to wait."""
+    if phase == COLLECTING_DEMONSTRATIONS:
+        enough = facts.new_demonstrations >= facts.demonstration_threshold and not facts.paused
+        return _begin(SFT) if facts.demonstrations and (enough or facts.launch_requested) else Step(phase)
+    if phase == COLLECTING_RANKINGS:
+        enough = facts.new_rankings >= rankings_wanted(facts) and not facts.paused
+        return _begin(REWARD) if facts.rankings and (enough or facts.launch_requested) else Step(phase)
+    if phase in WORKING:
+        return _next_of_working(phase, facts)
+    return Step(phase)
+
+
+def _begin(phase: str) -> Step:
+    return Step(phase, start_job=True)
+
+
+def _next_of_working(phase: str, facts: Facts) -> Step:
+    """A working phase ends with its job; a failed or cancelled job waits for an admin to start it again."""
+    if facts.job_state == "succeeded":
+        after = _AFTER[phase]
+        return Step(after, start_job=after in WORKING and not facts.paused)
+    if facts.job_state is None:
+        return Step(phase, start_job=not facts.paused or facts.launch_requested)
+    if facts.job_state in ("failed", "cancelled"):
+        return Step(phase, start_job=facts.launch_requested)
+    return Step(phase)
+
+
+def opening_phase(facts: Facts, has_policy: bool) -> str:
+    """Where a new round begins: with what is missing most."""
+    if not has_policy:
+        return COLLECTING_DEMONSTRATIONS
+    return SFT if facts.new_demonstrations >= facts.demonstration_threshold else SAMPLING
+
+
+def launch_problem(phase: str, facts: Facts) -> str | None:
+    """Why an admin's 'start now' cannot be met, as a sentence; None when it can."""
+    if phase == COLLECTING_DEMONSTRATIONS and not facts.demonstrations:
+        return "There is no demonstration to train on yet. Write at least one, or import some."
+    if phase == COLLECTING_RANKINGS and not facts.rankings:
+        return "There is no ranking to train on yet. Rank at least one comparison first."
+    if phase in WORKING and facts.job_state in ("queued", "running"):
+        return "This round is training already. Cancel its job first if it should start anew."
+    return None

@@ -1,0 +1,148 @@
+"""Labels leave as JSONL, streamed: for researchers, for snapshots and for job folders alike.
+
+The same labels give the same bytes every time. Called by routes, services/snapshots.py and the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from app.errors import Invalid
+from app.models import Comparison, Demonstration, Project, Ranking, SnapshotItem, User
+from app.rules import exports as rules
+from app.rules.rankings import tiers_to_ranks
+from app.settings import get_settings
+
+KINDS = ("demonstrations", "comparisons")
+FORMATS = ("native", "trl")
+BATCH = 500
+
+
+def stream_export(
+    session: Session,
+    project: Project,
+    kind: str,
+    format: str = "native",
+    *,
+    simulated: bool = True,
+    snapshot_id: int | None = None,
+) -> Iterator[str]:
+    """Yield the lines of an export in the order in which the labels came. Raises Invalid for an unknown choice."""
+    if kind not in KINDS or format not in FORMATS:
+        raise Invalid(f"Choose one of {', '.join(KINDS)} and one of {', '.join(FORMATS)}.")
+    rows = demonstration_rows if kind == "demonstrations" else ranking_rows
+    for row in rows(session, project, simulated=simulated, snapshot_id=snapshot_id):
+        if format == "native":
+            yield rules.to_line(row)
+        elif kind == "demonstrations":
+            yield rules.to_line(rules.demonstration_to_trl(row))
+        else:
+            yield from (rules.to_line(pair) for pair in rules.ranking_to_trl(row))
+
+
+def demonstration_rows(
+    session: Session, project: Project, *, simulated: bool = True, snapshot_id: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Native demonstration rows (docs/job-folder.md)."""
+    query = (
+        select(Demonstration)
+        .options(joinedload(Demonstration.prompt, innerjoin=True), joinedload(Demonstration.user))
+        .where(Demonstration.project_id == project.id)
+        .order_by(Demonstration.id)
+    )
+    if snapshot_id is not None:
+        query = query.join(SnapshotItem, SnapshotItem.demonstration_id == Demonstration.id).where(
+            SnapshotItem.snapshot_id == snapshot_id
+        )
+    if not simulated:
+        query = query.where(Demonstration.simulated.is_(False))
+    key = get_settings().key()
+    for demonstration in _stream(session, query):
+        prompt = demonstration.prompt
+        yield {
+            "id": demonstration.id,
+            "prompt_id": prompt.external_id or str(prompt.id),
+            "messages": prompt.messages,
+            "response": demonstration.text,
+            **_labeler(demonstration.user, key),
+            "guideline_version": demonstration.guideline_version,
+            "seconds": demonstration.seconds,
+            "source": demonstration.source,
+            "simulated": demonstration.simulated,
+            "use_case": prompt.use_case,
+            "split": rules.label_split(prompt.split, _group(demonstration.user)),
+            "created_at": demonstration.created_at.isoformat(),
+        }
+
+
+def ranking_rows(
+    session: Session, project: Project, *, simulated: bool = True, snapshot_id: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Native ranking rows (docs/job-folder.md)."""
+    query = (
+        select(Ranking)
+        .options(
+            joinedload(Ranking.comparison, innerjoin=True).options(
+                joinedload(Comparison.prompt, innerjoin=True), selectinload(Comparison.completions)
+            ),
+            joinedload(Ranking.user, innerjoin=True),
+        )
+        .where(Ranking.project_id == project.id)
+        .order_by(Ranking.id)
+    )
+    if snapshot_id is not None:
+        query = query.join(SnapshotItem, SnapshotItem.ranking_id == Ranking.id).where(
+            SnapshotItem.snapshot_id == snapshot_id
+        )
+    if not simulated:
+        query = query.where(Ranking.simulated.is_(False))
+    key = get_settings().key()
+    for ranking in _stream(session, query):
+        yield _ranking_row(ranking, key)
+
+
+def _ranking_row(ranking: Ranking, key: bytes) -> dict[str, Any]:
+    prompt, completions = ranking.comparison.prompt, ranking.comparison.completions
+    return {
+        "id": ranking.id,
+        "prompt_id": prompt.external_id or str(prompt.id),
+        "messages": prompt.messages,
+        "responses": [
+            {
+                "id": str(completion.id),
+                "text": completion.text,
+                "checkpoint": completion.checkpoint_id,
+                "sampling": completion.sampling,
+                "seed": completion.seed,
+            }
+            for completion in completions
+        ],
+        "ranks": tiers_to_ranks(ranking.tiers, [str(completion.id) for completion in completions]),
+        "ratings": ranking.ratings,
+        "comment": ranking.comment,
+        **_labeler(ranking.user, key),
+        "guideline_version": ranking.guideline_version,
+        "order_shown": ranking.order_shown,
+        "seconds": ranking.seconds,
+        "simulated": ranking.simulated,
+        "use_case": prompt.use_case,
+        "split": rules.label_split(prompt.split, _group(ranking.user)),
+        "created_at": ranking.created_at.isoformat(),
+    }
+
+
+def _labeler(user: User | None, key: bytes) -> dict[str, Any]:
+    return {"labeler": rules.pseudonym(user.id if user else None, key), "labeler_group": _group(user)}
+
+
+def _group(user: User | None) -> str | None:
+    return user.labeler_group if user else None
+
+
+def _stream(session: Session, query: Select[Any]) -> Iterator[Any]:
+    """Rows in batches through a server-side cursor; the session forgets a row as soon as nobody holds it."""
+    yield from session.scalars(query.execution_options(yield_per=BATCH))

@@ -1,0 +1,249 @@
+"""Between a job's row and its folder: what training is given, and what becomes of what it leaves (docs/job-folder.md).
+
+Called by the worker: `prepare_folder` before the child starts, `record_result` in the transaction that ends the job.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from app.errors import Invalid, NotFound
+from app.models import Checkpoint, Comparison, Completion, Job, Project, Prompt, Round, Slot, Snapshot
+from app.rules.exports import to_line
+from app.services import rounds, snapshots
+from app.settings import ROOT, get_settings
+from training.config import CONFIGS
+
+PROGRAMS = {"sft": "training.sft", "sampling": "training.sample", "reward": "training.reward", "ppo": "training.ppo"}
+_CONFIG_OF = {"sft": "sft", "sampling": "sample", "reward": "reward", "ppo": "ppo"}
+
+
+def program_of(job: Job) -> str:
+    """The module that runs this kind of job."""
+    return PROGRAMS[job.kind]
+
+
+def job_folder(job: Job) -> Path:
+    return get_settings().artifacts_folder / "jobs" / str(job.id)
+
+
+def prepare_folder(session: Session, job: Job, folder: Path) -> None:
+    """Write `config.json` and `data/`; a folder that is complete stays as it is, so that a rerun resumes."""
+    if (folder / "config.json").exists():
+        return
+    data = folder / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    values = {
+        "sft": _prepare_sft,
+        "sampling": _prepare_sampling,
+        "reward": _prepare_reward,
+        "ppo": _prepare_ppo,
+    }[job.kind](session, job, data)
+    config = CONFIGS[_CONFIG_OF[job.kind]].from_dict({**job.spec.get("recipe", {}), **values})
+    partial = folder / "config.json.partial"
+    config.save(partial)
+    partial.rename(folder / "config.json")  # last, so that its presence says that the folder is complete
+
+
+def record_result(session: Session, job: Job, folder: Path) -> Any:
+    """Turn what training left into rows; returns the job's result. The caller commits it with the job's end."""
+    if job.kind == "sampling":
+        return _record_completions(session, job, folder)
+    return _record_checkpoint(session, job, folder)
+
+
+def model_path(checkpoint: Checkpoint) -> str:
+    """The folder that holds a checkpoint; base models may lie in the repository or on the hub."""
+    path = Path(checkpoint.path)
+    if path.is_absolute():
+        return checkpoint.path
+    for root in (get_settings().artifacts_folder, ROOT):
+        if (root / path / "config.json").exists() or (root / path / "reward.json").exists():
+            return str(root / path)
+    return checkpoint.path
+
+
+def _prepare_sft(session: Session, job: Job, data: Path) -> dict[str, Any]:
+    _copy_snapshot(session, job.spec["snapshot"], data)
+    return {"model": _path(session, job.spec["parent"])}
+
+
+def _prepare_reward(session: Session, job: Job, data: Path) -> dict[str, Any]:
+    _copy_snapshot(session, job.spec["snapshot"], data)
+    if job.spec.get("demonstration_snapshot") is not None:
+        _copy_snapshot(session, job.spec["demonstration_snapshot"], data)
+    return {"model": _path(session, job.spec["parent"])}
+
+
+def _prepare_ppo(session: Session, job: Job, data: Path) -> dict[str, Any]:
+    _write_lines(data / "prompts.jsonl", _training_prompts(session, job.project_id))
+    return {"policy": _path(session, job.spec["parent"]), "reward_model": _path(session, job.spec["reward"])}
+
+
+def _prepare_sampling(session: Session, job: Job, data: Path) -> dict[str, Any]:
+    """`prompt_ids` names prompts of the project, `prompts` brings conversations along; ids in the file are strings."""
+    if "prompts" in job.spec:
+        rows: Iterable[dict[str, Any]] = (
+            {"id": str(index), "messages": messages, "split": "train"}
+            for index, messages in enumerate(job.spec["prompts"])
+        )
+    else:
+        chosen = session.scalars(select(Prompt).where(Prompt.id.in_(job.spec["prompt_ids"])).order_by(Prompt.id))
+        rows = ({"id": str(prompt.id), "messages": prompt.messages, "split": prompt.split} for prompt in chosen)
+    counts = {str(entry["id"]): entry["count"] for entry in job.spec["checkpoints"]}
+    listed = list(rows)
+    _write_lines(data / "prompts.jsonl", listed)
+    return {
+        "policies": [{"name": name, "path": _path(session, int(name))} for name in counts],
+        "plan": {row["id"]: counts for row in listed},
+        **job.spec.get("settings", {}),
+    }
+
+
+def _training_prompts(session: Session, project_id: int) -> Iterator[dict[str, Any]]:
+    query = select(Prompt).where(Prompt.project_id == project_id, Prompt.split == "train").order_by(Prompt.id)
+    for prompt in session.scalars(query.execution_options(yield_per=500)):
+        yield {"id": str(prompt.id), "messages": prompt.messages, "split": prompt.split}
+
+
+def _copy_snapshot(session: Session, snapshot_id: int, data: Path) -> None:
+    source = snapshots.snapshot_file(session.get_one(Snapshot, snapshot_id))
+    if not source.exists():
+        raise NotFound(f"The file of snapshot {snapshot_id} is gone from the artifacts folder.")
+    shutil.copyfile(source, data / source.name)
+
+
+def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(to_line(row) for row in rows)
+
+
+def _path(session: Session, checkpoint_id: int) -> str:
+    return model_path(session.get_one(Checkpoint, checkpoint_id))
+
+
+def _record_checkpoint(session: Session, job: Job, folder: Path) -> dict[str, Any]:
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    checkpoint = Checkpoint(
+        project_id=job.project_id,
+        kind=job.kind,
+        path=str((folder / "checkpoint").relative_to(get_settings().artifacts_folder)),
+        parent_id=job.spec["parent"],
+        reward_model_id=job.spec.get("reward"),
+        snapshot_id=job.spec.get("snapshot"),
+        round_id=job.round_id,
+        job_id=job.id,
+        config=run.get("config", {}),
+        metrics=run.get("metrics", {}),
+        files=_files(folder / "checkpoint"),
+    )
+    session.add(checkpoint)
+    session.flush()
+    _take_place(session, job, checkpoint)
+    return {"checkpoint": checkpoint.id}
+
+
+def _take_place(session: Session, job: Job, checkpoint: Checkpoint) -> None:
+    """The round remembers its checkpoints, and the newest policy becomes the project's current one.
+
+    A later SFT model does not replace a PPO policy: it is what the next PPO starts from.
+    """
+    project = session.get_one(Project, job.project_id)
+    current = session.get(Checkpoint, project.current_policy_id) if project.current_policy_id else None
+    if job.kind == "ppo" or (job.kind == "sft" and (current is None or current.kind != "ppo")):
+        project.current_policy_id = checkpoint.id
+    round_ = session.get(Round, job.round_id) if job.round_id else None
+    if round_ is not None:
+        column = {"sft": "sft_checkpoint_id", "reward": "reward_checkpoint_id", "ppo": "policy_checkpoint_id"}
+        setattr(round_, column[job.kind], checkpoint.id)
+    session.flush()
+
+
+def _files(folder: Path) -> dict[str, Any]:
+    """Name, size and hash of each file, from the manifest that training wrote beside them."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["sha256"]
+    return {name: {"sha256": digest, "bytes": (folder / name).stat().st_size} for name, digest in manifest.items()}
+
+
+def _record_completions(session: Session, job: Job, folder: Path) -> dict[str, Any]:
+    rows = _read_completions(folder)
+    if "prompts" in job.spec:
+        return {"completions": [{**row, "prompt": int(row["prompt_id"])} for row in rows]}
+    by_prompt: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        by_prompt[int(row["prompt_id"])].append(row)
+    project = session.get_one(Project, job.project_id)
+    order = list(by_prompt)
+    random.Random(job.id).shuffle(order)  # labelers meet the use-cases mixed
+    comparisons = [
+        Comparison(project_id=project.id, prompt_id=prompt_id, round_id=job.round_id, job_id=job.id)
+        for prompt_id in order
+    ]
+    session.add_all(comparisons)
+    session.flush()
+    sampling = _sampling_settings(folder)
+    completions = [
+        _completion_values(job, comparison, row, sampling)
+        for comparison in comparisons
+        for row in by_prompt[comparison.prompt_id]
+    ]
+    session.execute(insert(Completion), completions)
+    rounds.close_old_slots(session, project.id, job.round_id)
+    session.execute(insert(Slot), list(_ranking_slots(session, project, job, comparisons)))
+    return {"comparisons": len(comparisons), "completions": len(completions)}
+
+
+def _read_completions(folder: Path) -> list[dict[str, Any]]:
+    with (folder / "completions.jsonl").open(encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    if not rows:
+        raise Invalid("The sampling left no completion.")
+    return rows
+
+
+def _sampling_settings(folder: Path) -> dict[str, Any]:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return {name: config[name] for name in ("temperature", "top_p", "top_k", "greedy", "max_new_tokens")}
+
+
+def _completion_values(
+    job: Job, comparison: Comparison, row: dict[str, Any], sampling: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "comparison_id": comparison.id,
+        "prompt_id": comparison.prompt_id,
+        "checkpoint_id": int(row["checkpoint"]),
+        "job_id": job.id,
+        "sample_index": row["index"],
+        "text": row["text"].replace("\x00", "�"),
+        "sampling": sampling,
+        "seed": row["seed"],
+        "finish_reason": row["finish_reason"],
+        "tokens": row["tokens"],
+        "logprob": row["logprob"],
+    }
+
+
+def _ranking_slots(
+    session: Session, project: Project, job: Job, comparisons: list[Comparison]
+) -> Iterator[dict[str, Any]]:
+    round_ = session.get(Round, job.round_id) if job.round_id else None
+    for comparison in comparisons:
+        for ordinal in range(1, project.overlap + 1):
+            yield {
+                "project_id": project.id,
+                "kind": "ranking",
+                "prompt_id": comparison.prompt_id,
+                "comparison_id": comparison.id,
+                "ordinal": ordinal,
+                "priority": round_.number if round_ else 0,
+            }

@@ -1,0 +1,294 @@
+"""The loop at a glance: one sentence, the circle of stations, what runs, what starts next and why not yet.
+
+Called by the loop page and its JSON twin. Everything is counted in a handful of queries; templates only print.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.models import Assignment, Checkpoint, Comparison, Completion, Demonstration, Job, Project, Ranking, Round, User
+from app.rules import rounds as rules
+from app.services import rounds
+from app.services.prompts import count_prompts
+
+DONE, NOW, WAITING = "done", "now", "waiting"
+# The stations of the circle in the loop's order: key, label, whether people do it.
+STATIONS = (
+    ("prompts", "Prompts", True),
+    (rules.COLLECTING_DEMONSTRATIONS, "Demonstrations", True),
+    (rules.SFT, "SFT", False),
+    (rules.SAMPLING, "Sampling", False),
+    (rules.COLLECTING_RANKINGS, "Rankings", True),
+    (rules.REWARD, "Reward model", False),
+    (rules.PPO, "PPO", False),
+    ("policy", "Current policy", False),
+)
+_ORDER = [key for key, _, _ in STATIONS]
+_JOB_NAMES = {"sft": "SFT", "sampling": "Sampling", "reward": "The reward model", "ppo": "PPO"}
+
+
+@dataclass(frozen=True)
+class Station:
+    key: str
+    label: str
+    people: bool  # a circle; machines are squares
+    state: str  # done, now, waiting
+    lines: tuple[str, str]
+    checkpoint_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Condition:
+    met: bool
+    text: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Gate:
+    title: str
+    note: str
+    conditions: list[Condition]
+
+
+@dataclass(frozen=True)
+class LabelerDay:
+    """One labeler's last seven days, for the table of people."""
+
+    name: str
+    group: str
+    simulated: bool
+    demonstrations: int
+    rankings: int
+    median_seconds: float | None
+
+
+@dataclass(frozen=True)
+class LoopOverview:
+    project: Project
+    round: Round
+    sentence: str
+    stations: list[Station]
+    job: Job | None  # queued or running, or what the round waits for because it failed
+    gates: list[Gate]
+    checkpoints: list[Checkpoint]  # newest first
+    labelers: list[LabelerDay]
+    labeling_now: int
+    may_launch: bool
+    launch_problem: str | None
+
+
+@dataclass(frozen=True)
+class _Counts:
+    prompts: int
+    demonstrations: int
+    comparisons: int
+    completions: int
+    writing: int
+    ranking: int
+
+
+def loop_overview(session: Session, project: Project) -> LoopOverview:
+    round_ = rounds.current_round(session, project.id)
+    if round_ is None:
+        raise NotFound("This project has no round under way.")
+    facts = rounds.gather_facts(session, project, round_)
+    job = rounds.phase_job(session, round_)
+    counts = _count(session, project, round_)
+    problem = rules.launch_problem(round_.phase, facts)
+    return LoopOverview(
+        project=project,
+        round=round_,
+        sentence=_sentence(project, round_, facts, job),
+        stations=_stations(session, project, round_, facts, job, counts),
+        job=job,
+        gates=_gates(round_, facts),
+        checkpoints=list(
+            session.scalars(
+                select(Checkpoint).where(Checkpoint.project_id == project.id).order_by(Checkpoint.id.desc()).limit(12)
+            )
+        ),
+        labelers=labeler_days(session, project.id),
+        labeling_now=counts.writing + counts.ranking,
+        may_launch=problem is None,
+        launch_problem=problem,
+    )
+
+
+def _count(session: Session, project: Project, round_: Round) -> _Counts:
+    def count(query: Any) -> int:
+        return session.scalar(query) or 0
+
+    def working(kind: str) -> Any:
+        return (
+            select(func.count())
+            .select_from(Assignment)
+            .where(
+                Assignment.project_id == project.id,
+                Assignment.kind == kind,
+                Assignment.submitted_at.is_(None),
+                Assignment.skipped_at.is_(None),
+                Assignment.expires_at > func.now(),
+            )
+        )
+
+    compared = Comparison.round_id == round_.id
+    return _Counts(
+        prompts=count_prompts(session, project.id),
+        demonstrations=count(
+            select(func.count()).select_from(Demonstration).where(Demonstration.project_id == project.id)
+        ),
+        comparisons=count(select(func.count()).select_from(Comparison).where(compared)),
+        completions=count(select(func.count()).select_from(Completion).join(Completion.comparison).where(compared)),
+        writing=count(working("demonstration")),
+        ranking=count(working("ranking")),
+    )
+
+
+def _sentence(project: Project, round_: Round, facts: rules.Facts, job: Job | None) -> str:
+    if job is not None and job.state in ("failed", "cancelled"):
+        how = "failed" if job.state == "failed" else "was cancelled"
+        return f"{_JOB_NAMES[job.kind]} of round {round_.number} {how}. Nothing is lost: start it again when ready."
+    if project.paused_at is not None:
+        return f"The loop is paused in round {round_.number}. Labels are still taken; training waits."
+    if round_.phase == rules.COLLECTING_DEMONSTRATIONS:
+        missing = max(0, facts.demonstration_threshold - facts.new_demonstrations)
+        return (
+            f"People are writing demonstrations. SFT starts after {_plural(missing, 'more')}."
+            if missing
+            else ("Enough demonstrations are in. SFT starts in a moment.")
+        )
+    if round_.phase == rules.COLLECTING_RANKINGS:
+        missing = max(0, rules.rankings_wanted(facts) - facts.new_rankings)
+        return (
+            f"People are ranking. The reward model starts after {_plural(missing, 'more')}."
+            if missing
+            else ("Enough rankings are in. The reward model starts in a moment.")
+        )
+    verb = "is training" if round_.phase != rules.SAMPLING else "is writing the responses that people will rank"
+    name = _JOB_NAMES[rounds.JOB_OF_PHASE[round_.phase]]
+    if job is None or job.state == "queued":
+        return f"{name} of round {round_.number} waits for a worker."
+    return f"{name} of round {round_.number} {verb}."
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count:,} {word}"
+
+
+def _stations(
+    session: Session, project: Project, round_: Round, facts: rules.Facts, job: Job | None, counts: _Counts
+) -> list[Station]:
+    here = _ORDER.index(round_.phase)
+    policy = session.get(Checkpoint, project.current_policy_id) if project.current_policy_id else None
+    sft = rounds.latest_checkpoint(session, project.id, "sft")
+    reward = rounds.latest_checkpoint(session, project.id, "reward")
+    lines: dict[str, tuple[str, str]] = {
+        "prompts": (f"{counts.prompts:,}", ""),
+        rules.COLLECTING_DEMONSTRATIONS: (
+            f"{counts.demonstrations:,}",
+            f"{counts.writing} being written now" if counts.writing else f"{facts.new_demonstrations:,} new",
+        ),
+        rules.SFT: _checkpoint_lines(sft, "loss/validation", "loss"),
+        rules.SAMPLING: (
+            f"{counts.completions:,} responses",
+            f"for {counts.comparisons:,} prompts" if counts.comparisons else "none this round yet",
+        ),
+        rules.COLLECTING_RANKINGS: (
+            f"{facts.new_rankings:,} of {rules.rankings_wanted(facts):,}",
+            f"{counts.ranking} being ranked now" if counts.ranking else f"{facts.rankings:,} in all",
+        ),
+        rules.REWARD: _checkpoint_lines(reward, "accuracy/validation", "accuracy"),
+        rules.PPO: _checkpoint_lines(
+            policy if policy is not None and policy.kind == "ppo" else None, "objective/kl", "KL"
+        ),
+        "policy": (
+            f"checkpoint {policy.id}" if policy else "none yet",
+            f"from {policy.kind.upper()}" if policy else "",
+        ),
+    }
+    checkpoints = {rules.SFT: sft, rules.REWARD: reward, rules.PPO: policy, "policy": policy}
+    stations = []
+    for index, (key, label, people) in enumerate(STATIONS):
+        state = NOW if index == here else DONE if index < here else WAITING
+        shown = lines[key]
+        if state == NOW and job is not None and job.state in ("queued", "running"):
+            shown = (_progress_line(job), shown[1])
+        found = checkpoints.get(key)
+        stations.append(Station(key, label, people, state, shown, found.id if found else None))
+    return stations
+
+
+def _checkpoint_lines(checkpoint: Checkpoint | None, metric: str, name: str) -> tuple[str, str]:
+    if checkpoint is None:
+        return ("not trained yet", "")
+    value = checkpoint.metrics.get(metric)
+    return (f"checkpoint {checkpoint.id}", f"{name} {value:.2f}" if isinstance(value, int | float) else "")
+
+
+def _progress_line(job: Job) -> str:
+    step, of = job.progress.get("step"), job.progress.get("of")
+    if job.state == "queued":
+        return "waits for a worker"
+    return f"step {step:,} of {of:,}" if step is not None and of else "starting"
+
+
+def _gates(round_: Round, facts: rules.Facts) -> list[Gate]:
+    demonstrations = Condition(
+        facts.new_demonstrations >= facts.demonstration_threshold,
+        "New demonstrations",
+        f"{facts.new_demonstrations:,} of {facts.demonstration_threshold:,}",
+    )
+    wanted = rules.rankings_wanted(facts)
+    rankings = Condition(facts.new_rankings >= wanted, "New rankings", f"{facts.new_rankings:,} of {wanted:,}")
+    running = Condition(not facts.paused, "The loop is not paused", "paused" if facts.paused else "running")
+    return [
+        Gate("Next SFT", "starts by itself", [demonstrations, running]),
+        Gate(
+            "Next reward model and PPO",
+            "start by themselves",
+            [
+                Condition(facts.ranking_slots > 0, "Responses to rank", f"{facts.ranking_slots:,} places"),
+                rankings,
+                running,
+            ],
+        ),
+    ]
+
+
+def labeler_days(session: Session, project_id: int, days: int = 7) -> list[LabelerDay]:
+    """What each labeler did in the last days, most first."""
+    since = datetime.now(UTC) - timedelta(days=days)
+    ranked = (
+        select(
+            Ranking.user_id, func.count().label("n"), func.percentile_cont(0.5).within_group(Ranking.seconds).label("m")
+        )
+        .where(Ranking.project_id == project_id, Ranking.created_at > since)
+        .group_by(Ranking.user_id)
+        .subquery()
+    )
+    written = (
+        select(Demonstration.user_id, func.count().label("n"))
+        .where(Demonstration.project_id == project_id, Demonstration.created_at > since)
+        .group_by(Demonstration.user_id)
+        .subquery()
+    )
+    query = (
+        select(User, func.coalesce(written.c.n, 0), func.coalesce(ranked.c.n, 0), ranked.c.m)
+        .outerjoin(ranked, ranked.c.user_id == User.id)
+        .outerjoin(written, written.c.user_id == User.id)
+        .where((ranked.c.n > 0) | (written.c.n > 0))
+        .order_by((func.coalesce(written.c.n, 0) + func.coalesce(ranked.c.n, 0)).desc(), User.id)
+        .limit(50)
+    )
+    return [
+        LabelerDay(user.name, user.labeler_group, user.simulated, demonstrations, rankings, median)
+        for user, demonstrations, rankings, median in session.execute(query)
+    ]

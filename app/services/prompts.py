@@ -1,0 +1,108 @@
+"""Prompts come in as JSONL, all or nothing, and each one to be labeled gets its slots. Called by routes and starter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.orm import Session
+
+from app.errors import Invalid, NotFound
+from app.models import Project, Prompt, Slot
+from app.rules import prompts as rules
+from app.settings import get_settings
+
+BATCH = 1000
+ERRORS_SHOWN = 50
+
+
+def get_prompt(session: Session, project: Project, prompt_id: int) -> Prompt:
+    prompt = session.get(Prompt, prompt_id)
+    if prompt is None or prompt.project_id != project.id:
+        raise NotFound("There is no such prompt in this project.")
+    return prompt
+
+
+def count_prompts(session: Session, project_id: int) -> int:
+    return session.scalar(select(func.count()).select_from(Prompt).where(Prompt.project_id == project_id)) or 0
+
+
+def import_prompts(session: Session, project: Project, lines: Iterable[bytes], source: str = "api") -> int:
+    """Store the prompts of a JSONL stream with their slots and return how many were new.
+
+    A prompt that the project already has is passed over. Raises Invalid with `errors` [{"line", "message"}] when any
+    row is refused; the caller's transaction then keeps none of them.
+    """
+    stored, errors, seen_ids = 0, [], set()
+    batch: list[dict[str, Any]] = []
+    for number, row, problem in read_rows(lines):
+        if problem is None and row.get("id") is not None and str(row["id"]) in seen_ids:
+            problem = f"The id {row['id']!r} stands on an earlier line too."
+        if problem is not None:
+            errors.append({"line": number, "message": problem})
+            if len(errors) >= ERRORS_SHOWN:
+                break
+            continue
+        seen_ids.add(str(row.get("id", object())))
+        if not errors:
+            batch.append(_prompt_values(project, row, source))
+        if len(batch) >= BATCH:
+            stored += _store_prompts(session, project, batch)
+            batch = []
+    if errors:
+        many = "" if len(errors) < ERRORS_SHOWN else " (only the first are listed)"
+        raise Invalid(f"Nothing was imported: {len(errors)} rows are not valid{many}.", errors=errors)
+    return stored + _store_prompts(session, project, batch)
+
+
+def read_rows(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any], str | None]]:
+    """Yield (line number, row, problem) of a JSONL stream; blank lines are passed over."""
+    limit_rows, limit_line = get_settings().import_rows, get_settings().import_line
+    for number, line in enumerate(lines, start=1):
+        if number > limit_rows:
+            yield number, {}, f"More than {limit_rows:,} lines: import in several parts."
+            return
+        if not line.strip():
+            continue
+        if len(line) > limit_line:
+            yield number, {}, f"The line is longer than {limit_line:,} bytes."
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            yield number, {}, "The line is no valid JSON in UTF-8."
+            continue
+        yield number, row if isinstance(row, dict) else {}, rules.row_problem(row)
+
+
+def _prompt_values(project: Project, row: dict[str, Any], source: str) -> dict[str, Any]:
+    messages = rules.row_messages(row)
+    return {
+        "project_id": project.id,
+        "external_id": None if row.get("id") is None else str(row["id"]),
+        "content_hash": rules.content_hash(messages),
+        "messages": messages,
+        "use_case": None if row.get("use_case") is None else str(row["use_case"])[:40],
+        "source": source,
+        "split": row.get("split", "train"),
+    }
+
+
+def _store_prompts(session: Session, project: Project, batch: list[dict[str, Any]]) -> int:
+    if not batch:
+        return 0
+    statement = postgres_insert(Prompt).values(batch).on_conflict_do_nothing().returning(Prompt.id, Prompt.split)
+    new = session.execute(statement).all()
+    # An evaluation prompt is never labeled: the models are measured on it.
+    slots = [
+        {"project_id": project.id, "kind": "demonstration", "prompt_id": prompt_id, "ordinal": ordinal}
+        for prompt_id, split in sorted(tuple(row) for row in new)
+        if split != "evaluation"
+        for ordinal in range(1, project.overlap + 1)
+    ]
+    if slots:
+        session.execute(insert(Slot), slots)
+    return len(new)

@@ -1,0 +1,75 @@
+"""Rankings: one labeler's tiers, ratings and flags, stored as one row. Called by the labeling pages and the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.errors import Invalid, NotFound
+from app.models import Assignment, Comparison, Project, Ranking, User
+from app.rules.rankings import ranking_problems
+from app.services.labels import seconds_spent, store_once
+
+LONGEST_COMMENT = 10_000
+
+
+@dataclass
+class RankingDraft:
+    """What she sends: best tier first; ties share a tier."""
+
+    tiers: list[list[str]]
+    ratings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    comment: str | None = None
+
+
+def submit_ranking(
+    session: Session, assignment_id: int, user: User, key: UUID, draft: RankingDraft, seconds: float | None = None
+) -> Ranking:
+    """Store her ranking once; the same key gives the same row. Raises Invalid, Conflict, Overtaken, NotFound."""
+
+    def make(assignment: Assignment, now: datetime) -> Ranking:
+        if assignment.comparison_id is None:
+            raise Invalid("This task asks for a demonstration.")
+        _check_draft(session, assignment, draft)
+        comparison = session.get_one(Comparison, assignment.comparison_id)
+        return Ranking(
+            project_id=assignment.project_id,
+            comparison_id=assignment.comparison_id,
+            round_id=comparison.round_id,
+            assignment_id=assignment.id,
+            user_id=user.id,
+            idempotency_key=key,
+            tiers=draft.tiers,
+            ratings=draft.ratings,
+            comment=(draft.comment or "").strip() or None,
+            order_shown=assignment.order_shown,
+            guideline_version=assignment.guideline_version,
+            seconds=seconds_spent(assignment, now, seconds),
+            simulated=user.simulated,
+        )
+
+    kept = {"tiers": draft.tiers, "ratings": draft.ratings, "comment": draft.comment}
+    return store_once(session, Ranking, "ranking", assignment_id, user, key, kept, make)
+
+
+def get_ranking(session: Session, ranking_id: int) -> Ranking:
+    ranking = session.get(Ranking, ranking_id)
+    if ranking is None:
+        raise NotFound("There is no such ranking.")
+    return ranking
+
+
+def _check_draft(session: Session, assignment: Assignment, draft: RankingDraft) -> None:
+    project = session.get_one(Project, assignment.project_id)
+    flags = [flag["key"] for flag in project.response_flags]
+    problems = ranking_problems(
+        draft.tiers, draft.ratings, assignment.order_shown, asks_ratings=project.asks_ratings, flags=flags
+    )
+    if len(draft.comment or "") > LONGEST_COMMENT or "\x00" in (draft.comment or ""):
+        problems.append(f"The reason must be text of at most {LONGEST_COMMENT:,} characters.")
+    if problems:
+        raise Invalid(" ".join(problems), errors=[{"message": problem} for problem in problems])
