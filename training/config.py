@@ -59,12 +59,8 @@ class BaseConfig:
 
     kind: ClassVar[str] = ""
 
-    seed: int = setting(
-        0, "Seed of every random choice; the same seed gives the same result on a CPU.", 0, 2**53
-    )
-    device: str = setting(
-        "auto", "Where to run: auto takes a GPU if there is one.", choices=("auto", "cpu", "cuda")
-    )
+    seed: int = setting(0, "Seed of every random choice; the same seed gives the same result on a CPU.", 0, 2**53)
+    device: str = setting("auto", "Where to run: auto takes a GPU if there is one.", choices=("auto", "cpu", "cuda"))
     bf16: bool = setting(False, "Matrix products in bfloat16 (weights stay in float32). Quick on GPUs.")
     matmul_precision: str = setting(
         "medium", "torch.set_float32_matmul_precision.", choices=("highest", "high", "medium")
@@ -81,9 +77,7 @@ class BaseConfig:
         errors: dict[str, str] = {}
         for name in values:
             if name not in fields:
-                errors[name] = (
-                    f"is no setting of {cls.kind}; remove it, or use one of: {', '.join(sorted(fields))}."
-                )
+                errors[name] = f"is no setting of {cls.kind}; remove it, or use one of: {', '.join(sorted(fields))}."
         hints = typing.get_type_hints(cls)
         ready: dict[str, Any] = {}
         for name, field in fields.items():
@@ -109,9 +103,7 @@ class BaseConfig:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise ConfigError(
-                {"config": f"{path} does not exist; a job folder needs a config.json."}
-            ) from None
+            raise ConfigError({"config": f"{path} does not exist; a job folder needs a config.json."}) from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ConfigError({"config": f"{path} is not valid JSON ({error}); write it again."}) from None
         return cls.from_dict(values)
@@ -182,9 +174,7 @@ class SFTConfig(Optimiser):
     micro_batch_tokens: int = setting(8192, "Tokens, padding included, per forward and backward.", 16)
     lr: float = setting(1e-3, "Peak learning rate.", above=0, maximum=1)
     dropout: float = setting(0.0, "Dropout where the architecture has any.", 0, 0.9)
-    max_length: int = setting(
-        512, "Longest prompt and response together, in tokens; longer rows are left out.", 8
-    )
+    max_length: int = setting(512, "Longest prompt and response together, in tokens; longer rows are left out.", 8)
     max_prompt_tokens: int = setting(384, "Longest prompt in tokens; longer rows are left out.", 4)
     validation_share: float = setting(
         0.05, "Share held out for the validation loss when no row has the split 'validation'.", 0, 0.5
@@ -208,16 +198,12 @@ class SampleConfig(BaseConfig):
     policies: list[Policy] = setting(  # noqa: RUF009 (setting() is dataclasses.field())
         help="List of {name, path}: the checkpoints to sample from."
     )
-    samples_per_prompt: int = setting(
-        4, "Samples of each policy for each prompt, where `plan` says nothing.", 1, 64
-    )
+    samples_per_prompt: int = setting(4, "Samples of each policy for each prompt, where `plan` says nothing.", 1, 64)
     plan: dict[str, dict[str, int]] | None = setting(  # noqa: RUF009 (as above)
         None, "Prompt id -> {policy name: samples}. Prompts that are not named get none once a plan is given."
     )
     temperature: float = setting(1.0, "Sampling temperature.", above=0, maximum=10)
-    top_p: float = setting(
-        1.0, "Nucleus: smallest set of tokens with this much probability.", above=0, maximum=1
-    )
+    top_p: float = setting(1.0, "Nucleus: smallest set of tokens with this much probability.", above=0, maximum=1)
     top_k: int = setting(0, "Only the k likeliest tokens; 0 takes all.", 0)
     greedy: bool = setting(False, "Always the likeliest token (temperature, top_p and top_k are ignored).")
     max_new_tokens: int = setting(96, "Longest response in tokens.", 1)
@@ -233,9 +219,7 @@ class SampleConfig(BaseConfig):
         for prompt, counts in (self.plan or {}).items():
             for name, count in counts.items():
                 if name not in names:
-                    return {
-                        "plan": f"prompt {prompt} asks for policy {name!r}, which is not in policies; add it."
-                    }
+                    return {"plan": f"prompt {prompt} asks for policy {name!r}, which is not in policies; add it."}
                 if not 0 <= count <= 64:
                     return {"plan": f"prompt {prompt}, policy {name!r}: {count} samples; use 0 to 64."}
         return {}
@@ -252,9 +236,7 @@ class RewardConfig(Optimiser):
     batch_size: int = setting(16, "Rankings (prompts) per optimiser step.", 1)
     micro_batch_tokens: int = setting(4096, "Tokens, padding included, per forward and backward.", 16)
     lr: float = setting(3e-4, "Peak learning rate.", above=0, maximum=1)
-    head_lr_scale: float = setting(
-        1.0, "Learning rate of head and log-probability weight, times lr.", above=0
-    )
+    head_lr_scale: float = setting(1.0, "Learning rate of head and log-probability weight, times lr.", above=0)
     readout: str = setting(
         "mean",
         "Score read from the mean over the response's tokens or from the last one.",
@@ -265,9 +247,7 @@ class RewardConfig(Optimiser):
     )
     packed: bool = setting(True, "All responses of a prompt in one row; else one row per response.")
     dropout: float = setting(0.0, "Dropout where the architecture has any.", 0, 0.9)
-    max_length: int = setting(
-        512, "Longest prompt and response together, in tokens; longer responses are left out.", 8
-    )
+    max_length: int = setting(512, "Longest prompt and response together, in tokens; longer responses are left out.", 8)
     validation_share: float = setting(
         0.1, "Share of prompts held out for accuracy when no row has the split 'validation'.", 0, 0.5
     )
@@ -279,9 +259,7 @@ class PPOConfig(Optimiser):
 
     kind: ClassVar[str] = "ppo"
 
-    policy: str = setting(
-        help="Folder of the SFT model; it is also the reference unless `reference` is given."
-    )
+    policy: str = setting(help="Folder of the SFT model; it is also the reference unless `reference` is given.")
     reward_model: str = setting(help="Folder of the reward model's checkpoint.")
     reference: str = setting("", "Folder of the KL reference; empty takes the policy's starting weights.")
     episodes: int = setting(16384, "Responses sampled in all.", 1)
@@ -311,18 +289,14 @@ class PPOConfig(Optimiser):
     cliprange: float = setting(0.2, "Clip range of the ratio.", above=0)
     cliprange_value: float = setting(0.2, "Clip range of the values.", above=0)
     vf_coef: float = setting(0.5, "Weight of the value loss.", 0)
-    whiten_advantages: bool = setting(True, "Whiten the advantages over the minibatch's real tokens.")
+    whiten_advantages: bool = setting(True, "Whiten the advantages over the real tokens of the rollout.")
     whiten_rewards: bool = setting(False, "Whiten the rewards, keeping their mean.")
     kl_coef: float = setting(0.05, "KL coefficient beta (its starting value when a target is given).", 0)
-    kl_target: float = setting(
-        0.0, "KL per response, in nats, that an adaptive beta aims at; 0 keeps beta fixed.", 0
-    )
+    kl_target: float = setting(0.0, "KL per response, in nats, that an adaptive beta aims at; 0 keeps beta fixed.", 0)
     kl_horizon: float = setting(10000.0, "Episodes over which the adaptive beta moves.", above=0)
     ptx_coef: float = setting(0.0, "PPO-ptx: weight of the pretraining loss (the paper uses 27.8).", 0)
     ptx_batch_size: int = setting(16, "Pretraining texts per optimiser step.", 1)
-    temperature: float = setting(
-        1.0, "Temperature of the rollout, and of every logprob in training.", above=0
-    )
+    temperature: float = setting(1.0, "Temperature of the rollout, and of every logprob in training.", above=0)
     max_new_tokens: int = setting(96, "Longest response in tokens.", 1)
     max_prompt_tokens: int = setting(384, "Longest prompt in tokens; longer ones are left out.", 4)
     missing_eos_penalty: float = setting(
@@ -339,9 +313,7 @@ class PPOConfig(Optimiser):
         if self.minibatch_size > self.batch_size:
             return {"minibatch_size": f"must not exceed batch_size ({self.batch_size})."}
         if self.advantage == "group" and self.samples_per_prompt < 2:
-            return {
-                "samples_per_prompt": "must be 2 or more with advantage 'group'; raise it, or choose 'gae'."
-            }
+            return {"samples_per_prompt": "must be 2 or more with advantage 'group'; raise it, or choose 'gae'."}
         return {}
 
 

@@ -1,0 +1,258 @@
+"""Loading and running models: causal language models from a local folder, and the reward model around one.
+
+Only safetensors are read, remote code never runs, and only architectures on the list below load: those whose
+attention goes through transformers' attention interface and whose logits are a plain linear map of the last
+hidden state, which the decoder (sample.py) and the packed forward (packing.py) rely on.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from training.job import JobError
+from training.packing import Packed
+from training.rl_math import token_logprobs
+
+ARCHITECTURES = {
+    "GPT2LMHeadModel",
+    "GPTNeoXForCausalLM",
+    "LlamaForCausalLM",
+    "MistralForCausalLM",
+    "Olmo2ForCausalLM",
+    "OlmoForCausalLM",
+    "Phi3ForCausalLM",
+    "Qwen2ForCausalLM",
+    "Qwen3ForCausalLM",
+    "SmolLM3ForCausalLM",
+}
+DROPOUT_KEYS = (
+    "attention_dropout", "attn_pdrop", "embd_pdrop", "resid_pdrop", "hidden_dropout", "embd_dropout",
+)  # fmt: skip
+REWARD_FILE = "reward.json"
+Model = Any  # a transformers PreTrainedModel; transformers ships no types
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise JobError(f"{path} is missing; the folder is no complete model checkpoint.") from None
+    except (OSError, ValueError) as error:
+        raise JobError(f"{path} cannot be read ({error}); copy the checkpoint again.") from None
+    if not isinstance(value, dict):
+        raise JobError(f"{path} is no JSON object; copy the checkpoint again.")
+    return value
+
+
+def check_model_folder(folder: Path) -> dict[str, Any]:
+    """Refuse what must not or cannot be loaded; returns the parsed config.json. Raises JobError."""
+    config = _read_json(folder / "config.json")
+    for name in ("config.json", "tokenizer_config.json"):
+        if (folder / name).exists() and "auto_map" in _read_json(folder / name):
+            raise JobError(
+                f"{folder / name} asks for code of its own (auto_map), which is never run; use a model that"
+                " transformers supports by itself."
+            )
+    _check_architecture(config.get("architectures"), str(folder))
+    if not any(folder.glob("*.safetensors")):
+        if any(folder.glob("*.bin")) or any(folder.glob("*.pt")) or any(folder.glob("*.pth")):
+            raise JobError(f"{folder} holds pickled weights only; convert them to safetensors first.")
+        raise JobError(f"{folder} holds no weights (*.safetensors); copy the checkpoint again.")
+    return config
+
+
+def _check_architecture(architectures: list[str] | None, where: str) -> None:
+    name = (architectures or ["none named"])[0]
+    if name not in ARCHITECTURES:
+        raise JobError(f"{where} is a {name}, which is not supported; use one of: {', '.join(sorted(ARCHITECTURES))}.")
+
+
+def load_causal_lm(path: str, device: torch.device | None = None, dropout: float = 0.0) -> Model:
+    """A causal LM in float32 and eval mode from a local folder or hub name, with `dropout` set where there is any.
+
+    Raises JobError with what to do: unsupported architecture, remote code, pickles, missing or broken weights.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils import logging
+
+    quiet: Any = logging
+    quiet.set_verbosity_error()
+    quiet.disable_progress_bar()
+    folder = Path(path)
+    if folder.is_dir():
+        check_model_folder(folder)
+    elif folder.is_absolute() or path.count("/") != 1 or path.startswith("."):
+        raise JobError(f"{path} does not exist; give a checkpoint's folder or a hub name like owner/model.")
+    try:
+        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+        _check_architecture(config.architectures, path)
+        for key in DROPOUT_KEYS:
+            if hasattr(config, key):
+                setattr(config, key, dropout)
+        loader: Any = AutoModelForCausalLM
+        model, info = loader.from_pretrained(
+            path, config=config, trust_remote_code=False, use_safetensors=True, dtype=torch.float32,
+            attn_implementation="sdpa", output_loading_info=True,
+        )  # fmt: skip
+    except JobError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise JobError(f"The checkpoint {path} cannot be loaded ({reason}); copy it again or choose another.") from None
+    wrong = [*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])]
+    if wrong:
+        raise JobError(f"The checkpoint {path} lacks weights ({', '.join(sorted(wrong)[:3])}); copy it again.")
+    return model.to(device or torch.device("cpu")).eval()
+
+
+def context_length(model: Model) -> int:
+    """Tokens the model can take: its positions, or its attention window where that is narrower."""
+    config = model.config
+    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+    return min(int(getattr(config, "max_position_embeddings", 1 << 30)), int(window or 1 << 30))
+
+
+def check_context(model: Model, codec: Any, length: int, setting: str) -> None:
+    """Refuse settings beyond the model's context, and a tokenizer that does not fit its vocabulary."""
+    if length > context_length(model):
+        raise JobError(
+            f"{setting} asks for {length} tokens; the model takes {context_length(model)} at most. Lower it."
+        )
+    vocabulary = model.get_input_embeddings().weight.shape[0]
+    if max(codec.stops) >= vocabulary:
+        raise JobError("The tokenizer's end token lies outside the model's vocabulary; use the model's own tokenizer.")
+
+
+def save_causal_lm(model: Model, tokenizer: Any, folder: Path) -> None:
+    """A transformers folder (config, safetensors, tokenizer with its chat template)."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def autocast(device: torch.device, bf16: bool) -> Any:
+    """The bfloat16 autocast context, or nothing."""
+    return torch.autocast(device.type, dtype=torch.bfloat16) if bf16 else nullcontext()
+
+
+def hidden_states(backbone: Model, batch: Packed) -> Tensor:
+    """Last hidden states of a packed batch, flattened: [B*T, d]. Never with a cache (RECIPES, "Traps met")."""
+    out = backbone(
+        input_ids=batch.input_ids, position_ids=batch.position_ids, attention_mask=batch.mask, use_cache=False
+    ).last_hidden_state
+    return out.reshape(-1, out.shape[-1])  # type: ignore[no-any-return]
+
+
+def lm_logits(model: Model, hidden: Tensor) -> Tensor:
+    """Logits [N, V] in float32 of the hidden states [N, d] that count."""
+    return model.get_output_embeddings()(hidden).float()  # type: ignore[no-any-return]
+
+
+def response_logprobs(model: Model, batch: Packed, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Log-probability and entropy of every response token, [N] twice; the LM head runs on these positions only."""
+    logits = lm_logits(model, hidden_states(model.base_model, batch)[batch.source])
+    return token_logprobs(logits / temperature, batch.targets)
+
+
+class RewardModel(nn.Module):
+    """Backbone, scalar head, and a learned weight on the mean log-probability under the frozen SFT model.
+
+    score = head(read-out of the response's hidden states) + logprob_weight * (mean logprob - logprob_mean) - shift.
+    The read-out is the mean over the response's tokens (end token included) or its last token. The head starts
+    with std 1/sqrt(d+1) and bias 0 (detail 7); `shift` makes demonstrations score 0 on average (detail 8).
+    """
+
+    def __init__(self, language_model: Model, readout: str, logprob_weight: bool) -> None:
+        super().__init__()
+        width = language_model.config.hidden_size
+        self.backbone = language_model.base_model
+        self.readout = readout
+        self.uses_logprob = logprob_weight
+        self.head = nn.Linear(width, 1)
+        nn.init.normal_(self.head.weight, std=(width + 1) ** -0.5)
+        nn.init.zeros_(self.head.bias)
+        self.logprob_weight = nn.Parameter(torch.zeros(()), requires_grad=logprob_weight)
+        self.register_buffer("logprob_mean", torch.zeros(()))
+        self.register_buffer("logprob_std", torch.ones(()))
+        self.register_buffer("shift", torch.zeros(()))
+        self.logprob_mean: Tensor
+        self.logprob_std: Tensor
+        self.shift: Tensor
+
+    def token_scores(self, batch: Packed) -> Tensor:
+        """The head on every response token, [N]; what a value network starts from."""
+        return self.head(hidden_states(self.backbone, batch)[batch.place]).squeeze(-1).float()  # type: ignore[no-any-return]
+
+    def forward(self, batch: Packed, mean_logprobs: Tensor | None = None) -> Tensor:
+        """Scores [R]; `mean_logprobs` [R] are the responses' mean log-probabilities under the SFT model."""
+        hidden = hidden_states(self.backbone, batch)
+        if self.readout == "last":
+            read = hidden[batch.last]
+        else:
+            total = torch.zeros(len(batch.lengths), hidden.shape[-1], dtype=hidden.dtype, device=hidden.device)
+            total = total.index_add(0, batch.owner, hidden[batch.place])
+            read = total / batch.lengths.unsqueeze(1)
+        scores: Tensor = self.head(read).squeeze(-1).float()
+        if self.uses_logprob:
+            if mean_logprobs is None:
+                raise ValueError("this reward model needs the responses' mean log-probabilities")
+            scores = scores + self.logprob_weight * (mean_logprobs - self.logprob_mean) / self.logprob_std
+        return scores - self.shift
+
+
+def mean_logprobs(logprobs: Tensor, batch: Packed) -> Tensor:
+    """[N] log-probabilities of the batch's response tokens to their mean per response, [R]."""
+    total = torch.zeros(len(batch.lengths), dtype=logprobs.dtype, device=logprobs.device)
+    return total.index_add(0, batch.owner, logprobs) / batch.lengths
+
+
+def save_reward_model(model: RewardModel, tokenizer: Any, sft_folder: str, folder: Path) -> None:
+    """`backbone/` (a causal LM), `head.safetensors`, `reward.json`, and `sft/` when its log-probability counts."""
+    language_model = load_causal_lm(sft_folder)
+    if model.uses_logprob:
+        save_causal_lm(language_model, tokenizer, folder / "sft")
+    language_model.base_model.load_state_dict(model.backbone.state_dict())
+    save_causal_lm(language_model, tokenizer, folder / "backbone")
+    own = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
+           if not name.startswith("backbone.")}  # fmt: skip
+    save_file(own, folder / "head.safetensors")
+    about = {"readout": model.readout, "logprob_weight": model.uses_logprob, "format": 1}
+    (folder / REWARD_FILE).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def load_reward_model(path: str, device: torch.device | None = None) -> tuple[RewardModel, Model | None]:
+    """The reward model and, when it weighs log-probabilities, its SFT model. Raises JobError."""
+    folder = Path(path)
+    if not (folder / REWARD_FILE).is_file():
+        raise JobError(f"{path} is no reward model ({REWARD_FILE} is missing); give the checkpoint of a reward job.")
+    about = _read_json(folder / REWARD_FILE)
+    try:
+        model = RewardModel(load_causal_lm(str(folder / "backbone")), about["readout"], about["logprob_weight"])
+        own = load_file(folder / "head.safetensors")
+        missing = [name for name in model.state_dict() if not name.startswith("backbone.") and name not in own]
+        if missing:
+            raise JobError(f"{path} lacks {', '.join(missing)}; train the reward model again.")
+        model.load_state_dict(own, strict=False)
+    except (KeyError, RuntimeError, OSError) as error:
+        raise JobError(f"The reward model {path} cannot be loaded ({error}); train it again.") from None
+    where = device or torch.device("cpu")
+    sft = load_causal_lm(str(folder / "sft"), where) if model.uses_logprob else None
+    return model.to(where).eval(), sft
+
+
+def same_weights(a: Model, b: Model) -> bool:
+    """True when two models hold the same numbers, so that one forward serves both."""
+    left, right = a.state_dict(), b.state_dict()
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def remove_partial(folder: Path) -> None:
+    """Delete a folder that a crash left behind."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,224 @@
+"""The K-wise reward model: `python -m training.reward JOB_FOLDER` (InstructGPT section 3.5 eq. 1 and C.2).
+
+All pairs of a prompt are one batch element with weight 1/pairs, ties make no pair, and the K responses share one
+forward with their prompt. One pass over the data for large models (more overfits), cosine to a tenth of the peak.
+At the end the scores are shifted so that demonstrations average 0. The held-out accuracy stands beside that of
+the plain mean log-probability under the SFT model, a baseline that a reward model has to beat to be worth its cost.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training import checkpoints
+from training.config import RewardConfig
+from training.data import (
+    Codec,
+    Ranking,
+    bucketed_batches,
+    load_tokenizer,
+    micro_batches,
+    read_demonstrations,
+    read_rankings,
+    split_rows,
+)
+from training.job import Job, JobError, run_program, set_up_torch
+from training.models import (
+    Model,
+    RewardModel,
+    autocast,
+    check_context,
+    load_causal_lm,
+    mean_logprobs,
+    response_logprobs,
+    save_reward_model,
+)
+from training.optimiser import adam, clip, learning_rate, set_learning_rate
+from training.packing import Packed, pack, unpacked
+from training.rl_math import kwise_loss
+
+Item = tuple[Sequence[int], Sequence[Sequence[int]]]
+
+
+def width(item: Item) -> int:
+    """Tokens of a packed row."""
+    return len(item[0]) + sum(len(response) for response in item[1])
+
+
+def pack_items(items: Sequence[Item], packed: bool, device: torch.device) -> Packed:
+    """One row per prompt, or one per response where the attention cannot take the block mask."""
+    return pack(items if packed else unpacked(items)).to(device)
+
+
+@torch.no_grad()
+def sft_logprobs(model: Model, items: Sequence[Item], config: RewardConfig) -> list[Tensor]:
+    """Mean log-probability of each response under the frozen SFT model: one tensor [K] per item, on the CPU."""
+    device = next(model.parameters()).device
+    out: list[Tensor] = [torch.empty(0)] * len(items)
+    widths = [width(item) for item in items]
+    for micro in micro_batches(range(len(items)), widths, config.micro_batch_tokens):
+        batch = pack_items([items[at] for at in micro], config.packed, device)
+        with autocast(device, config.bf16):
+            logprobs, _ = response_logprobs(model, batch)
+        means = torch.split(mean_logprobs(logprobs, batch).cpu(), [len(items[at][1]) for at in micro])
+        for at, mean in zip(micro, means, strict=True):
+            out[at] = mean
+    return out
+
+
+def scores_of(model: RewardModel, items: Sequence[Item], logprobs: Sequence[Tensor], config: RewardConfig) -> Tensor:
+    """Scores of all responses of `items`, [R]."""
+    device = model.head.weight.device
+    batch = pack_items(items, config.packed, device)
+    with autocast(device, config.bf16):
+        scores: Tensor = model(batch, torch.cat(list(logprobs)).to(device))
+    return scores
+
+
+def rank_tensors(rankings: Sequence[Ranking], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Ranks and prompt numbers of all responses, [R] each."""
+    ranks = torch.tensor([rank for ranking in rankings for rank in ranking.ranks], device=device)
+    owners = [number for number, ranking in enumerate(rankings) for _ in ranking.ranks]
+    return ranks, torch.tensor(owners, device=device)
+
+
+@torch.no_grad()
+def evaluate(
+    model: RewardModel, rankings: Sequence[Ranking], logprobs: Sequence[Tensor], config: RewardConfig
+) -> dict[str, float]:
+    """Share of held-out pairs put in the labelers' order, and the same by the mean log-probability alone."""
+    model.eval()
+    device = model.head.weight.device
+    items: list[Item] = [(ranking.prompt, ranking.responses) for ranking in rankings]
+    loss, prompts, right, base = 0.0, 0, torch.zeros(2), torch.zeros(2)
+    for micro in micro_batches(range(len(items)), [width(item) for item in items], config.micro_batch_tokens):
+        chosen = [rankings[at] for at in micro]
+        scores = scores_of(model, [items[at] for at in micro], [logprobs[at] for at in micro], config)
+        ranks, owners = rank_tensors(chosen, device)
+        part, count, hits = kwise_loss(scores, ranks, owners)
+        loss, prompts, right = loss + part.item(), prompts + int(count), right + hits.cpu()
+        base += kwise_loss(torch.cat([logprobs[at] for at in micro]).to(device), ranks, owners)[2].cpu()
+    return {
+        "loss/validation": loss / max(1, prompts),
+        "accuracy": float(right[0] / right[1].clamp(min=1)),
+        "accuracy/logprob_baseline": float(base[0] / base[1].clamp(min=1)),
+        "pairs/validation": float(right[1]),
+    }
+
+
+def reward(job: Job[RewardConfig]) -> None:
+    """The whole program; see the module's head."""
+    config = job.config
+
+    # 1. The SFT model twice: frozen, for log-probabilities, and as the backbone under a fresh scalar head.
+    device = set_up_torch(config)
+    codec = Codec(load_tokenizer(config.model))
+    rankings = read_rankings(job.data("rankings"), codec, config.max_length)
+    train, validation = split_rows(rankings, lambda row: row.prompt_id, config.seed, config.validation_share)
+    if not train:
+        raise JobError("No ranking is left for training; rank more prompts or lower validation_share.")
+    sft_model = load_causal_lm(config.model, device)
+    check_context(sft_model, codec, config.max_length, "max_length")
+    model = RewardModel(load_causal_lm(config.model, device, config.dropout), config.readout, config.logprob_weight).to(
+        device
+    )
+
+    # 2. Log-probabilities under the frozen model, once; as a feature they are brought to mean 0, std 1.
+    job.progress.write(0, 1, "reference", {})
+    items: list[Item] = [(row.prompt, row.responses) for row in train]
+    logprobs = sft_logprobs(sft_model, items, config)
+    held = sft_logprobs(sft_model, [(row.prompt, row.responses) for row in validation], config)
+    every = torch.cat(logprobs)
+    model.logprob_mean.copy_(every.mean())
+    model.logprob_std.copy_(every.std().clamp(min=1e-3))
+
+    # 3. Optimiser: head and log-probability weight may go at a rate of their own.
+    widths = [width(item) for item in items]
+    per_epoch = len(bucketed_batches(widths, config.batch_size, 0))
+    steps = config.epochs * per_epoch
+    small = [*model.head.parameters(), model.logprob_weight]
+    optimiser = adam(
+        [{"params": list(model.backbone.parameters())}, {"params": small, "lr": config.lr * config.head_lr_scale}],
+        config,
+    )  # fmt: skip
+    step = 0
+    state = job.load_state()
+    if state:
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        checkpoints.restore_rng(state["rng"])
+        step = state["step"]
+
+    def snapshot() -> dict[str, Any]:
+        return {
+            "model": model.state_dict(), "optimiser": optimiser.state_dict(), "rng": checkpoints.rng_state()
+        }  # fmt: skip
+
+    # 4. Pass over the rankings: `batch_size` prompts a step, each of weight 1 whatever its K.
+    while step < steps:
+        epoch, at = divmod(step, per_epoch)
+        if at == 0 or "batches" not in locals():
+            batches = bucketed_batches(widths, config.batch_size, config.seed * 1000 + epoch)
+        model.train(config.dropout > 0)
+        rows = batches[at]
+        total, right = 0.0, torch.zeros(2)
+        for micro in micro_batches(rows, widths, config.micro_batch_tokens):
+            scores = scores_of(model, [items[row] for row in micro], [logprobs[row] for row in micro], config)
+            loss, _, hits = kwise_loss(scores, *rank_tensors([train[row] for row in micro], device))
+            torch.autograd.backward(loss / len(rows))
+            total, right = total + loss.item(), right + hits.cpu()
+        norm = clip(model.parameters(), config.max_grad_norm)
+        share = learning_rate(step, steps, config.lr_final, config.warmup_steps)
+        set_learning_rate(optimiser, share)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        step += 1
+        metrics = {
+            "loss": total / len(rows), "accuracy/training": float(right[0] / right[1]), "lr": config.lr * share,
+            "grad_norm": float(norm), "logprob_weight": float(model.logprob_weight.detach()),
+        }  # fmt: skip
+        if step % per_epoch == 0 and validation:
+            metrics.update(evaluate(model, validation, held, config))
+        job.progress.write(step, steps, "reward", metrics, always=step % per_epoch == 0)
+        job.save_state_when_due(step, snapshot)
+
+    # 5. Held-out accuracy, and the shift that makes demonstrations score 0 on average (detail 8).
+    result: dict[str, Any] = {"rankings": len(train), "validation": len(validation)}
+    if validation:
+        result.update(evaluate(model, validation, held, config))
+    result.update(shift_scores(job, model, sft_model, codec))
+
+    # 6. The result.
+    checkpoints.write_folder(
+        job.checkpoint, lambda folder: save_reward_model(model, codec.tokenizer, config.model, folder)
+    )
+    job.finish({"model": config.model}, result)
+
+
+@torch.no_grad()
+def shift_scores(job: Job[RewardConfig], model: RewardModel, sft_model: Model, codec: Codec) -> dict[str, float]:
+    """Set the model's shift from the demonstrations' mean score; without demonstrations it stays 0."""
+    config, path = job.config, job.data("demonstrations")
+    if not path.is_file():
+        return {}
+    items: list[Item] = [
+        (row.prompt, [row.response])
+        for row in read_demonstrations(path, codec)
+        if len(row.prompt) + len(row.response) <= config.max_length
+    ]
+    model.eval()
+    logprobs = sft_logprobs(sft_model, items, config)
+    total = 0.0
+    for micro in micro_batches(range(len(items)), [width(item) for item in items], config.micro_batch_tokens):
+        total += scores_of(model, [items[at] for at in micro], [logprobs[at] for at in micro], config).sum().item()
+    model.shift.add_(total / max(1, len(items)))
+    return {"shift": float(model.shift), "demonstrations": float(len(items))}
+
+
+if __name__ == "__main__":
+    sys.exit(run_program(RewardConfig, reward))

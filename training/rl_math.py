@@ -1,0 +1,145 @@
+"""The arithmetic of learning from rankings, as small pure functions on tensors.
+
+Shapes: R responses, L the longest of them in tokens; `mask` [R, L] is 1 on real response tokens (the end token
+included) and 0 on padding. Padding never counts in a mean. Units: log-probabilities and KL in nats.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of `values` where `mask` is 1; any equal shapes; 0 where the mask is empty."""
+    return (values * mask).sum() / mask.sum().clamp(min=1)
+
+
+def masked_whiten(values: Tensor, mask: Tensor, shift_mean: bool = True, eps: float = 1e-8) -> Tensor:
+    """Scale [R, L] to variance 1 over real tokens; keep the mean unless `shift_mean` (Ziegler's code)."""
+    mean = masked_mean(values, mask)
+    variance = masked_mean((values - mean) ** 2, mask)
+    white = (values - mean) * torch.rsqrt(variance + eps)
+    if not shift_mean:
+        white = white + mean
+    return white * mask
+
+
+def kl_penalty_rewards(logprobs: Tensor, ref_logprobs: Tensor, scores: Tensor, mask: Tensor, kl_coef: float) -> Tensor:
+    """reward_t = -beta (logp - ref_logp), plus the score at the last real token (InstructGPT eq. 2).
+
+    logprobs, ref_logprobs, mask [R, L]; scores [R]; returns [R, L]. Every row of the mask has a 1.
+    """
+    rewards = -kl_coef * (logprobs - ref_logprobs) * mask
+    last = mask.sum(dim=1).long() - 1
+    return rewards.scatter_add(1, last.unsqueeze(1), scores.unsqueeze(1).to(rewards.dtype))
+
+
+def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float) -> tuple[Tensor, Tensor]:
+    """Generalised advantage estimation (arXiv 1506.02438, eq. 16): advantages and returns, each [R, L].
+
+    The episode ends at the last real token: the value after it is 0. Returns are advantages (not whitened)
+    plus values.
+    """
+    advantages = torch.zeros_like(rewards)
+    carry = torch.zeros_like(rewards[:, 0])
+    next_value = torch.zeros_like(carry)
+    for t in range(rewards.shape[1] - 1, -1, -1):
+        real = mask[:, t]
+        delta = rewards[:, t] + gamma * next_value - values[:, t]
+        carry = (delta + gamma * lam * carry) * real
+        advantages[:, t] = carry
+        next_value = values[:, t] * real
+    return advantages, (advantages + values) * mask
+
+
+def discounted_returns(rewards: Tensor, mask: Tensor, gamma: float) -> Tensor:
+    """Reward to go at each token, [R, L]."""
+    returns = torch.zeros_like(rewards)
+    carry = torch.zeros_like(rewards[:, 0])
+    for t in range(rewards.shape[1] - 1, -1, -1):
+        carry = (rewards[:, t] + gamma * carry) * mask[:, t]
+        returns[:, t] = carry
+    return returns
+
+
+def group_baseline(returns: Tensor, groups: Tensor) -> Tensor:
+    """`returns` [R] less the mean of the *other* responses to the same prompt (leave-one-out; Kool et al. 2019).
+
+    groups [R] holds the prompt's number; a response alone in its group gets 0.
+    """
+    count = int(groups.max()) + 1
+    totals = torch.zeros(count, dtype=returns.dtype, device=returns.device).index_add(0, groups, returns)
+    sizes = torch.bincount(groups, minlength=count).to(returns.dtype)
+    others = (sizes[groups] - 1).clamp(min=1)
+    baseline = (totals[groups] - returns) / others
+    return torch.where(sizes[groups] > 1, returns - baseline, torch.zeros_like(returns))
+
+
+def policy_loss(
+    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, cliprange: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """PPO's clipped surrogate (arXiv 1707.06347, eq. 7) per token: loss, ratio, and where the clip was active.
+
+    Any equal shapes; the caller takes the mean over real tokens.
+    """
+    ratio = torch.exp(logprobs - old_logprobs)
+    plain = -advantages * ratio
+    clipped = -advantages * ratio.clamp(1 - cliprange, 1 + cliprange)
+    return torch.maximum(plain, clipped), ratio, (clipped > plain).to(ratio.dtype)
+
+
+def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, cliprange: float) -> Tensor:
+    """Half the squared error with clipped values, per token (Ziegler's code); the caller takes the mean."""
+    clipped = old_values + (values - old_values).clamp(-cliprange, cliprange)
+    return 0.5 * torch.maximum((values - returns) ** 2, (clipped - returns) ** 2)
+
+
+def approx_kl(logprobs: Tensor, old_logprobs: Tensor) -> Tensor:
+    """0.5 (logp - old_logp)^2 per token: `policy/approxkl` of Ziegler's code."""
+    return 0.5 * (logprobs - old_logprobs) ** 2
+
+
+def adapt_kl_coef(kl_coef: float, kl: float, target: float, episodes: int, horizon: float) -> float:
+    """beta *= 1 + clip(KL/target - 1, -.2, .2) n / horizon (Ziegler section 2.2); called after the update."""
+    error = min(max(kl / target - 1, -0.2), 0.2)
+    return kl_coef * (1 + error * episodes / horizon)
+
+
+def end_penalty(scores: Tensor, ended: Tensor, penalty: float) -> Tensor:
+    """Responses without an end token get the batch's lowest score less `penalty`, in place of their score.
+
+    scores [R]; ended [R] bool; returns [R] (detail 9 of Stiennon's PPO: a constant that is worse than any score).
+    """
+    return torch.where(ended, scores, scores.min() - penalty)
+
+
+def kwise_loss(scores: Tensor, ranks: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """InstructGPT eq. 1 for prompts of different K: all pairs of a prompt are one element of weight 1/pairs.
+
+    scores [R]; ranks [R], 1 is best, equal numbers are ties and make no pair; prompts [R] number from 0.
+    Returns (sum over prompts of the mean pair loss, number of prompts that have a pair, share of pairs right
+    as a sum over pairs and their number in one tensor [2]).
+    """
+    same = prompts.unsqueeze(0) == prompts.unsqueeze(1)
+    better, worse = torch.nonzero(same & (ranks.unsqueeze(1) < ranks.unsqueeze(0)), as_tuple=True)
+    margins = scores[better] - scores[worse]
+    count = int(prompts.max()) + 1
+    pairs = torch.bincount(prompts[better], minlength=count).to(scores.dtype)
+    weights = 1 / pairs[prompts[better]]
+    loss = (-F.logsigmoid(margins) * weights).sum()
+    right = torch.stack([(margins > 0).sum() + 0.5 * (margins == 0).sum(), torch.tensor(len(margins))])
+    return loss, (pairs > 0).sum(), right
+
+
+def token_logprobs(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-probability of each target and entropy of each distribution. logits [N, V], targets [N]; returns [N] twice.
+
+    In float32 whatever comes in: ratios of low-precision log-probabilities are noise.
+    """
+    logs = F.log_softmax(logits.float(), dim=-1)
+    chosen = logs.gather(1, targets.unsqueeze(1)).squeeze(1)
+    with torch.no_grad():
+        entropy = -(logs.exp() * logs).sum(-1)
+    return chosen, entropy

@@ -1,0 +1,144 @@
+"""Supervised fine-tuning on demonstrations: `python -m training.sft JOB_FOLDER` (InstructGPT section 3.5, C.1).
+
+Cross-entropy on the response's tokens only (its end token included), multi-turn prompts through the chat template,
+batches of like length, cosine to a tenth of the peak, validation loss after each epoch. A resumed run gives the
+same weights, bit for bit, as one that was never stopped.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import torch
+
+from training import checkpoints
+from training.config import SFTConfig
+from training.data import (
+    Codec,
+    Demonstration,
+    bucketed_batches,
+    load_tokenizer,
+    micro_batches,
+    read_demonstrations,
+    split_rows,
+)
+from training.job import Job, JobError, run_program, set_up_torch
+from training.models import (
+    Model,
+    autocast,
+    check_context,
+    load_causal_lm,
+    response_logprobs,
+    save_causal_lm,
+)
+from training.optimiser import adam, clip, learning_rate, set_learning_rate
+from training.packing import pack
+
+
+def read_data(job: Job[SFTConfig], codec: Codec) -> tuple[list[Demonstration], list[Demonstration]]:
+    """Training and validation demonstrations that fit the limits. Raises JobError when none is left."""
+    config = job.config
+    rows = [
+        row
+        for row in read_demonstrations(job.data("demonstrations"), codec)
+        if len(row.prompt) <= config.max_prompt_tokens and len(row.prompt) + len(row.response) <= config.max_length
+    ]
+    train, validation = split_rows(rows, lambda row: row.id, config.seed, config.validation_share)
+    if not train:
+        raise JobError(
+            "No demonstration of the split 'train' fits max_prompt_tokens and max_length; raise these limits or"
+            " write more demonstrations."
+        )
+    return train, validation
+
+
+def batch_loss(model: Model, rows: list[Demonstration], config: SFTConfig) -> tuple[torch.Tensor, int]:
+    """Summed cross-entropy over response tokens, in nats, and their number."""
+    device = next(model.parameters()).device
+    batch = pack([(row.prompt, [row.response]) for row in rows]).to(device)
+    with autocast(device, config.bf16):
+        logprobs, _ = response_logprobs(model, batch)
+    return -logprobs.sum(), len(logprobs)
+
+
+@torch.no_grad()
+def validation_loss(model: Model, rows: list[Demonstration], config: SFTConfig) -> float:
+    """Mean cross-entropy per response token, in nats, with dropout off."""
+    model.eval()
+    total, count = 0.0, 0
+    lengths = [len(row.prompt) + len(row.response) for row in rows]
+    for micro in micro_batches(range(len(rows)), lengths, config.micro_batch_tokens):
+        loss, tokens = batch_loss(model, [rows[at] for at in micro], config)
+        total, count = total + loss.item(), count + tokens
+    return total / max(1, count)
+
+
+def sft(job: Job[SFTConfig]) -> None:
+    """The whole program; see the module's head."""
+    config = job.config
+
+    # 1. Model, tokenizer, demonstrations.
+    device = set_up_torch(config)
+    codec = Codec(load_tokenizer(config.model))
+    train, validation = read_data(job, codec)
+    model = load_causal_lm(config.model, device, config.dropout)
+    check_context(model, codec, config.max_length, "max_length")
+    lengths = [len(row.prompt) + len(row.response) for row in train]
+
+    # 2. Optimiser and schedule over all epochs.
+    per_epoch = len(bucketed_batches(lengths, config.batch_size, 0))
+    steps = config.epochs * per_epoch
+    optimiser = adam([{"params": list(model.parameters())}], config)
+    step, epoch_losses = 0, []
+
+    # 3. Resume: weights, optimiser, random numbers and the cursor, all from one state.
+    state = job.load_state()
+    if state:
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        checkpoints.restore_rng(state["rng"])
+        step, epoch_losses = state["step"], state["epoch_losses"]
+
+    def snapshot() -> dict[str, Any]:
+        return {
+            "model": model.state_dict(), "optimiser": optimiser.state_dict(), "rng": checkpoints.rng_state(),
+            "epoch_losses": epoch_losses,
+        }  # fmt: skip
+
+    # 4. Epochs: batches of like length in an order that the seed and the epoch decide.
+    while step < steps:
+        epoch, at = divmod(step, per_epoch)
+        if at == 0 or "batches" not in locals():
+            batches = bucketed_batches(lengths, config.batch_size, config.seed * 1000 + epoch)
+        model.train(config.dropout > 0)
+        rows = batches[at]
+        tokens = sum(len(train[row].response) for row in rows)
+        total = 0.0
+        for micro in micro_batches(rows, lengths, config.micro_batch_tokens):
+            loss, _ = batch_loss(model, [train[row] for row in micro], config)
+            torch.autograd.backward(loss / tokens)
+            total += loss.item()
+        norm = clip(model.parameters(), config.max_grad_norm)
+        share = learning_rate(step, steps, config.lr_final, config.warmup_steps)
+        set_learning_rate(optimiser, share)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        step += 1
+        metrics = {"loss": total / tokens, "lr": config.lr * share, "grad_norm": float(norm), "epoch": step / per_epoch}
+
+        # 5. Validation loss after each epoch (it overfits after the first while preference still improves).
+        if step % per_epoch == 0 and validation:
+            metrics["loss/validation"] = validation_loss(model, validation, config)
+            epoch_losses.append(metrics["loss/validation"])
+        job.progress.write(step, steps, "sft", metrics, always=step % per_epoch == 0)
+        job.save_state_when_due(step, snapshot)
+
+    # 6. The result.
+    checkpoints.write_folder(job.checkpoint, lambda folder: save_causal_lm(model, codec.tokenizer, folder))
+    result = {"demonstrations": len(train), "validation": len(validation), "loss/validation": epoch_losses}
+    job.finish({"model": config.model}, result)
+
+
+if __name__ == "__main__":
+    sys.exit(run_program(SFTConfig, sft))
