@@ -1,7 +1,7 @@
 """Slots and assignments: exact overlap by rows.
 
 A task (a prompt to answer, a comparison to rank) has as many slots as the project wants labelers. Claiming locks one
-open slot and leases it to a labeler; the assignment is her side of it and keeps her draft whatever becomes of the lease.
+open slot and leases it to a labeler; the assignment is her side of it and keeps her draft in any case.
 """
 
 from __future__ import annotations

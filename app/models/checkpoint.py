@@ -30,7 +30,7 @@ class Checkpoint(Base):
     reward_model_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoints.id"))  # what PPO optimised against
     snapshot_id: Mapped[int | None] = mapped_column(ForeignKey("snapshots.id"), index=True)
     round_id: Mapped[int | None] = mapped_column(ForeignKey("rounds.id"), index=True)
-    job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id", use_alter=True))
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))
     config: Mapped[Json]
     metrics: Mapped[Json]
     files: Mapped[Json]  # name -> {"sha256", "bytes"}

@@ -9,6 +9,11 @@ from app.database import Base
 from app.models.columns import Created, Id, Json, Moment, Phase, ProjectId, one_of
 
 
+def _checkpoint(kind: str) -> ForeignKey:
+    """Rounds and checkpoints name each other, so one side's constraint is added after both tables."""
+    return ForeignKey("checkpoints.id", name=f"fk_rounds_{kind}_checkpoint_id_checkpoints", use_alter=True)
+
+
 class Round(Base):
     __tablename__ = "rounds"
     __table_args__ = (
@@ -24,9 +29,9 @@ class Round(Base):
     phase: Mapped[str] = mapped_column(String(32))
     launch_requested_at: Mapped[Moment | None]  # an admin asked to train on what there is; cleared when training starts
     launched_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
-    sft_checkpoint_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoints.id"))
-    reward_checkpoint_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoints.id"))
-    policy_checkpoint_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoints.id"))
+    sft_checkpoint_id: Mapped[int | None] = mapped_column(_checkpoint("sft"))
+    reward_checkpoint_id: Mapped[int | None] = mapped_column(_checkpoint("reward"))
+    policy_checkpoint_id: Mapped[int | None] = mapped_column(_checkpoint("policy"))
     phase_times: Mapped[Json]  # phase -> when it began
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[Created]
