@@ -52,18 +52,18 @@ def up(with_parent: Annotated[bool, typer.Option(help="Stop when the process tha
 
 
 @app.command()
-def migrate(check: Annotated[bool, typer.Option(help="Only say whether models and migrations agree.")] = False) -> None:
-    """Bring the database to the newest migration. With --check and no database, on a throw-away one."""
-    from app.local import StartError, schema
+def migrate(
+    check: Annotated[bool, typer.Option(help="Only say whether models and migrations agree.")] = False,
+    new: Annotated[str, typer.Option(help="Write a migration of this name from the models.")] = "",
+) -> None:
+    """Bring the database to the newest migration. --check and --new work on a throw-away database instead."""
+    from app.local import StartError, schema, throwaway
 
     try:
-        if check:
-            from app.local.throwaway import database
-
-            with database():
+        if check or new:
+            with throwaway.database():
                 schema.upgrade()
-                schema.check()
-            typer.echo("Models and migrations agree.")
+                typer.echo(schema.write(new) if new else schema.check())
         else:
             connect()
             typer.echo("Migrated." if schema.upgrade() else "Nothing to migrate.")
@@ -80,6 +80,14 @@ def worker() -> None:
     connect()
     command = worker_command(get_settings())
     os.execv(command[0], command)
+
+
+@app.command()
+def settings() -> None:
+    """Print every setting as a Markdown table, as docs/settings.md has it."""
+    from app.settings_table import markdown
+
+    typer.echo(markdown(), nl=False)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
 from app.database import get_engine
@@ -38,9 +38,18 @@ def upgrade() -> bool:
     return True
 
 
-def check() -> None:
+def check() -> str:
     """Raise StartError where the models say more or less than the migrations make."""
     try:
         command.check(configuration())
     except CommandError as error:
         raise StartError(f"Models and migrations differ: {error}") from error
+    return "Models and migrations agree."
+
+
+def write(name: str) -> str:
+    """Write the migration that brings a current database to the models; answers where it lies."""
+    if not is_current():
+        raise StartError("The database has to be current before a migration can be written.")
+    made = command.revision(configuration(), name, autogenerate=True)
+    return str(made.path) if isinstance(made, Script) else "Nothing was written."

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import psutil
 
+from app.database import get_engine, session_factory
 from app.local.postgres import Postgres
 from app.local.redis import Redis
+from app.settings import get_settings
 
 PREFIX = "tutelage-throwaway-"
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
@@ -67,23 +69,28 @@ def redis() -> Iterator[Redis]:
 
 @contextmanager
 def database() -> Iterator[None]:
-    """Point this process at a throw-away database for a while."""
-    from app.database import get_engine, session_factory
-    from app.settings import get_settings
+    """A throw-away Postgres, with this process pointed at it."""
+    with postgres() as server, pointed_at(server.url()):
+        yield
 
-    def forget() -> None:
-        for cached in (get_settings, get_engine, session_factory):
-            cached.cache_clear()
 
+@contextmanager
+def pointed_at(url: str) -> Iterator[None]:
+    """Let DATABASE_URL name this database, and drop the connections to it at the end."""
     before = os.environ.get("DATABASE_URL")
-    with postgres() as server:
-        os.environ["DATABASE_URL"] = server.url()
+    os.environ["DATABASE_URL"] = url
+    forget()
+    try:
+        yield
+    finally:
+        get_engine().dispose()
+        del os.environ["DATABASE_URL"]
+        if before is not None:
+            os.environ["DATABASE_URL"] = before
         forget()
-        try:
-            yield
-        finally:
-            get_engine().dispose()
-            os.environ.pop("DATABASE_URL")
-            if before is not None:
-                os.environ["DATABASE_URL"] = before
-            forget()
+
+
+def forget() -> None:
+    """Forget what was read from the environment, and what was made of it."""
+    for cached in (get_settings, get_engine, session_factory):
+        cached.cache_clear()
