@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from app.commands import data, people
+from app.commands.shell import connect, fail
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -16,25 +19,11 @@ app = typer.Typer(
 )
 
 
-def fail(reason: object) -> typer.Exit:
-    """One line for the terminal, and the exit to raise."""
-    typer.echo(f"tutelage: {reason}", err=True)
-    return typer.Exit(1)
-
-
-def connect() -> None:
-    """Find the database of a command that needs one: DATABASE_URL, else the installation that runs on this home."""
-    from app.local.home import read_running
-    from app.settings import get_settings
-
-    settings = get_settings()
-    if settings.database_url is not None:
-        return
-    running = read_running(settings.home)
-    if running is None:
-        raise fail(f"nothing runs on {settings.home.resolve()}. Start it with `make run`, or set DATABASE_URL.")
-    os.environ.update(DATABASE_URL=running.database_url, REDIS_URL=running.redis_url)
-    get_settings.cache_clear()
+app.add_typer(people.users, name="users")
+app.add_typer(people.tokens, name="tokens")
+app.command("import")(data.import_file)
+app.command("export")(data.export_file)
+app.command("simulate")(data.simulate)
 
 
 @app.command()

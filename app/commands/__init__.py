@@ -1,0 +1,1 @@
+"""The commands of `tutelage` that work with people and data. app/cli.py adds them to the command line."""
