@@ -1,0 +1,64 @@
+"""The web application: `uvicorn --factory app.main:create_app`.
+
+Order of a request: headers, body limit, the last catch, the cross-site guard, then the route. Routes are synchronous
+and run in threads (`settings.web_threads`); their transaction ends before the response leaves (app/security.py).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio import to_thread
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.routing import Mount
+
+from app.middleware import BodyLimit, CrossSiteGuard, LastCatch, SecurityHeaders
+from app.problems import add_error_handlers, refusal
+from app.routes import api
+from app.settings import get_settings
+from app.static_files import static_files
+
+PAGES = (
+    "health",
+    "sign_in",
+    "invitations",
+    "users",
+    "labeling",
+)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings = get_settings()
+    settings.key()  # refuse to start without one, rather than at the first sign-in
+    to_thread.current_default_thread_limiter().total_tokens = settings.web_threads
+    yield
+
+
+def create_app() -> FastAPI:
+    app = FastAPI(
+        title="Tutelage",
+        version="1",
+        summary="Demonstrations, rankings, training and back, for programs.",
+        description=api.DESCRIPTION,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        routes=[Mount("/static", static_files)],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(LastCatch, refusal=refusal),
+            Middleware(BodyLimit, refusal=refusal),
+            Middleware(CrossSiteGuard, refusal=refusal),
+        ],
+    )
+    add_error_handlers(app)
+    app.include_router(api.router)
+    for name in PAGES:
+        app.include_router(importlib.import_module(f"app.routes.{name}").router, include_in_schema=False)
+    return app

@@ -1,0 +1,143 @@
+"""Errors on their way out: problem+json (RFC 9457) under /api, a page elsewhere. Installed by app.main.
+
+Every one carries a sentence for a person, and never the internals of a failure.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from app.errors import AppError, NotSignedIn
+from app.pages import render
+from app.security import SAFE_METHODS
+
+log = logging.getLogger(__name__)
+
+SENTENCES = {
+    400: "The request could not be read.",
+    404: "There is nothing at this address.",
+    405: "This address does not take that kind of request.",
+}
+
+
+class FieldError(BaseModel):
+    """One place of the request that was refused."""
+
+    model_config = ConfigDict(extra="allow")
+
+    field: str | None = Field(None, description="Where, as a dotted path.", examples=["ratings.overall"])
+    line: int | None = Field(None, description="Line of an import, counted from 1.", examples=[3])
+    message: str = Field(description="What is wrong, for a person.", examples=["Field required"])
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field("about:blank", examples=["about:blank"])
+    title: str = Field(examples=["Not possible now"])
+    status: int = Field(examples=[409])
+    detail: str = Field(description="A sentence that a person understands.", examples=["You skipped this task."])
+    errors: list[FieldError] | None = Field(None, description="The places that were refused, if any.")
+
+
+def is_api(request: Request) -> bool:
+    return request.url.path.startswith("/api/")
+
+
+def problem(status: int, title: str, detail: str, **extra: Any) -> JSONResponse:
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **extra}
+    headers = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if "retry_after" in extra:
+        headers["Retry-After"] = str(extra["retry_after"])
+    return JSONResponse(body, status_code=status, headers=headers, media_type="application/problem+json")
+
+
+async def answer_error(request: Request, status: int, title: str, detail: str, **extra: Any) -> Response:
+    """The error in the form that its reader can use."""
+    if is_api(request):
+        return problem(status, title, detail, **extra)
+    headers = {"Retry-After": str(extra["retry_after"])} if "retry_after" in extra else None
+    return await run_in_threadpool(
+        render, request, "errors/error.html", status=status, headers=headers, title=title, detail=detail, code=status
+    )
+
+
+async def refusal(request: Request, status: int, detail: str) -> Response:
+    """What the middleware answers with."""
+    return await answer_error(request, status, HTTPStatus(status).phrase, detail)
+
+
+async def app_error(request: Request, error: AppError) -> Response:
+    if isinstance(error, NotSignedIn) and not is_api(request) and request.method in SAFE_METHODS:
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/sign-in?next={quote(wanted, safe='')}", status_code=303)
+    return await answer_error(request, error.status, error.title, error.detail, **error.extra)
+
+
+async def http_error(request: Request, error: HTTPException) -> Response:
+    """Errors of the framework itself: unknown paths, wrong methods, unreadable or too large bodies."""
+    sentence = SENTENCES.get(error.status_code, error.detail)
+    response = await answer_error(request, error.status_code, HTTPStatus(error.status_code).phrase, sentence)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def validation_error(request: Request, error: RequestValidationError) -> Response:
+    errors = [{"field": _place(entry["loc"]), "message": _message(entry)} for entry in error.errors()]
+    listed = "; ".join(
+        f"{entry['field']}: {entry['message']}" if entry["field"] else entry["message"] for entry in errors
+    )
+    return await answer_error(request, 422, "Not valid", f"The request is not valid. {listed[:500]}.", errors=errors)
+
+
+def _place(location: tuple[Any, ...]) -> str:
+    """("body", "ratings", "7") -> ratings.7"""
+    parts = location[1:] if location and location[0] in ("body", "query", "path", "header", "cookie") else location
+    return ".".join(str(part) for part in parts)
+
+
+def _message(entry: dict[str, Any]) -> str:
+    if entry["type"] == "json_invalid":
+        return f"The body is no valid JSON: {entry['ctx']['error']}"
+    message = str(entry["msg"]).removeprefix("Value error, ")
+    return message.encode("utf-8", "replace").decode().rstrip(".")
+
+
+async def data_error(request: Request, error: DataError) -> Response:
+    """Postgres refused a value: the only ones that get so far are characters and numbers that it cannot hold."""
+    sentence = (
+        "A text holds a character that cannot be stored (a zero byte, half a character), or a number is too large."
+    )
+    return await answer_error(request, 422, "Not valid", sentence)
+
+
+async def database_error(request: Request, error: Exception) -> Response:
+    """The database is away, or two transactions were in each other's way: trying again helps."""
+    log.warning("%s %s: %s", request.method, request.url.path, type(error).__name__, exc_info=error)
+    sentence = "The database cannot answer just now. Nothing of this request was stored; try again in a moment."
+    return await answer_error(request, 503, "Not available now", sentence, retry_after=5)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(AppError, app_error)  # type: ignore[arg-type]  # Starlette types only Exception
+    app.add_exception_handler(HTTPException, http_error)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, validation_error)  # type: ignore[arg-type]
+    app.add_exception_handler(DataError, data_error)  # type: ignore[arg-type]
+    app.add_exception_handler(OperationalError, database_error)
+    app.add_exception_handler(PoolTimeout, database_error)

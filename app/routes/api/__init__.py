@@ -1,0 +1,27 @@
+"""The JSON API under /api/v1: what a person can do in the browser, a token can do here. Included by app.main."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from app.problems import Problem
+from app.routes.api import assignments, checkpoints, exports, jobs, labels, projects, prompts, rounds, tokens, users
+
+DESCRIPTION = """\
+Send `Authorization: Bearer <token>`. A token has scopes: `label` (own assignments), `read` (rounds, checkpoints, jobs,
+exports, lineage) and `admin` (everything else); it never allows more than the role of its person.
+
+Errors are `application/problem+json` with a sentence in `detail`. Reading what is not for you is a 404; doing what is
+not for you is a 403.
+"""
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Problem, "description": "Refused, with the reason in `detail`."},
+    "5XX": {"model": Problem, "description": "Failed on our side; nothing was stored."},
+}
+
+router = APIRouter(prefix="/api/v1", responses=ERRORS)
+for noun in (assignments, projects, prompts, rounds, checkpoints, jobs, labels, exports, users, tokens):
+    router.include_router(noun.router)

@@ -1,0 +1,71 @@
+"""Labels out, as JSONL downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from starlette.responses import StreamingResponse
+
+from app.database import transaction
+from app.errors import NotFound
+from app.models import Project
+from app.routes.api.shapes import BIGGEST, Slug
+from app.security import SessionDep, TokenReader
+from app.services import audit, exports, projects, snapshots
+
+router = APIRouter(tags=["exports"])
+
+CHUNK = 64 * 1024  # characters sent at once
+NDJSON = "application/x-ndjson"
+DOWNLOAD: dict[int | str, dict[str, Any]] = {
+    200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "description": "One JSON object a line."}
+}
+
+Kind = Literal["demonstrations", "comparisons"]
+Format = Literal["native", "trl"]
+
+
+def download_name(project: Project, kind: str, format: str, now: datetime) -> str:
+    """Made of our own words only: a slug has none but letters, digits and hyphens."""
+    return f"{project.slug}-{kind}-{format}-{now:%Y%m%d-%H%M%S}.jsonl"
+
+
+def export_chunks(project: Project, kind: str, format: str, simulated: bool, snapshot_id: int | None) -> Iterator[str]:
+    """The export in pieces, read in one transaction of its own while it is sent."""
+    with transaction() as session:
+        lines, size = [], 0
+        for line in exports.stream_export(session, project, kind, format, simulated=simulated, snapshot_id=snapshot_id):
+            lines.append(line)
+            size += len(line)
+            if size >= CHUNK:
+                yield "".join(lines)
+                lines, size = [], 0
+        yield "".join(lines)
+
+
+@router.get("/projects/{project}/exports/{kind}.jsonl", response_class=StreamingResponse, responses=DOWNLOAD)
+def export_labels(
+    session: SessionDep,
+    user: TokenReader,
+    project: Slug,
+    kind: Kind,
+    format: Annotated[Format, Query(description="Our own rows, or the ones that TRL reads.")] = "native",
+    simulated: Annotated[bool, Query(description="Whether simulated labels are among them.")] = True,
+    snapshot: Annotated[int | None, Query(ge=1, le=BIGGEST, description="Only the labels of this snapshot.")] = None,
+) -> StreamingResponse:
+    """Download demonstrations or comparisons. The same labels give the same bytes every time."""
+    found = projects.get_project(session, project)
+    if snapshot is not None and snapshots.get_snapshot(session, snapshot).project_id != found.id:
+        raise NotFound(f"This project has no snapshot {snapshot}.")
+    audit.record(
+        session, user, "export", f"project:{found.id}", kind=kind, format=format, simulated=simulated, snapshot=snapshot
+    )
+    name = download_name(found, kind, format, datetime.now(UTC))
+    return StreamingResponse(
+        export_chunks(found, kind, format, simulated, snapshot),
+        media_type=NDJSON,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

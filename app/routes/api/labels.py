@@ -1,0 +1,92 @@
+"""Labels and where they went: from a demonstration or a ranking to the checkpoints it reached, and the way back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from app.models import Demonstration, Ranking
+from app.routes.api.shapes import BIGGEST, CheckpointOut, ItemId, SnapshotOut, Stored
+from app.security import SessionDep, TokenReader
+from app.services import checkpoints, snapshots
+
+router = APIRouter(tags=["lineage"])
+
+
+class LabelOut(Stored):
+    """A label: a demonstration has `text`, a ranking `tiers` and `ratings`."""
+
+    id: int
+    kind: str = Field(description="demonstration or ranking.")
+    prompt_id: int | None = None
+    comparison_id: int | None = None
+    text: str | None = None
+    tiers: list[list[str]] | None = None
+    ratings: dict[str, Any] | None = None
+    comment: str | None = None
+    guideline_version: int | None = None
+    simulated: bool
+    created_at: datetime
+
+
+class ReachOut(Stored):
+    """The snapshots that hold a label, and the checkpoints that learned from one."""
+
+    label: LabelOut
+    snapshots: list[SnapshotOut]
+    checkpoints: list[CheckpointOut]
+
+
+SHARED = ("id", "guideline_version", "simulated", "created_at")
+
+
+def _label_out(label: Demonstration | Ranking) -> LabelOut:
+    kind, own = (
+        ("demonstration", ("prompt_id", "text"))
+        if isinstance(label, Demonstration)
+        else ("ranking", ("comparison_id", "tiers", "ratings", "comment"))
+    )
+    return LabelOut(kind=kind, **{name: getattr(label, name) for name in SHARED + own})
+
+
+def _reach(session: SessionDep, kind: str, label_id: int) -> ReachOut:
+    reach = checkpoints.label_reach(session, kind, label_id)
+    return ReachOut(
+        label=_label_out(reach.label),
+        snapshots=[SnapshotOut.model_validate(snapshot) for snapshot in reach.snapshots],
+        checkpoints=[CheckpointOut.model_validate(checkpoint) for checkpoint in reach.checkpoints],
+    )
+
+
+@router.get("/demonstrations/{demonstration_id}/lineage")
+def show_demonstration_reach(session: SessionDep, user: TokenReader, demonstration_id: ItemId) -> ReachOut:
+    """The checkpoints that a demonstration reached."""
+    return _reach(session, "demonstration", demonstration_id)
+
+
+@router.get("/rankings/{ranking_id}/lineage")
+def show_ranking_reach(session: SessionDep, user: TokenReader, ranking_id: ItemId) -> ReachOut:
+    """The checkpoints that a ranking reached."""
+    return _reach(session, "ranking", ranking_id)
+
+
+@router.get("/snapshots/{snapshot_id}")
+def show_snapshot(session: SessionDep, user: TokenReader, snapshot_id: ItemId) -> SnapshotOut:
+    """One frozen set of labels."""
+    return SnapshotOut.model_validate(snapshots.get_snapshot(session, snapshot_id))
+
+
+@router.get("/snapshots/{snapshot_id}/labels")
+def list_snapshot_labels(
+    session: SessionDep,
+    user: TokenReader,
+    snapshot_id: ItemId,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[int, Query(ge=0, le=BIGGEST, description="Id of the last label of the page before.")] = 0,
+) -> list[LabelOut]:
+    """The labels of a snapshot, by id, a page at a time."""
+    snapshot = snapshots.get_snapshot(session, snapshot_id)
+    return [_label_out(label) for label in checkpoints.snapshot_labels(session, snapshot, limit, after)]

@@ -1,0 +1,177 @@
+"""Projects: what labelers need of one, its settings, its guidelines, and whether its loop turns."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from app.models import Project
+from app.routes.api.shapes import Request, Slug, Stored
+from app.security import SessionDep, TokenAdmin, TokenReader, TokenUser
+from app.services import audit, projects, rounds
+
+router = APIRouter(tags=["projects"])
+
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+class Flag(Request):
+    """A box that labelers may tick for a response."""
+
+    key: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", examples=["hallucination"])
+    label: str = Field(min_length=1, max_length=80, examples=["Hallucination"])
+
+
+class FlagOut(Stored):
+    key: str = Field(examples=["hallucination"])
+    label: str = Field(examples=["Hallucination"])
+
+
+class ProjectOut(Stored):
+    """A project as its labelers see it."""
+
+    slug: str = Field(examples=["village"])
+    name: str = Field(examples=["The village"])
+    responses_per_prompt: int = Field(description="K, the responses shown together.", examples=[4])
+    asks_ratings: bool = Field(description="Whether each response is rated before the ranking.")
+    response_flags: list[FlagOut]
+
+
+class ProjectSettings(ProjectOut):
+    """A project with all that governs its loop."""
+
+    base_model: str = Field(examples=["starter/model"])
+    overlap: int = Field(description="Labelers a task.", examples=[1])
+    demonstration_threshold: int = Field(description="New demonstrations that start a fine-tuning.", examples=[100])
+    ranking_threshold: int = Field(description="New rankings that start a reward model.", examples=[300])
+    comparisons_per_round: int = Field(description="Prompts that are sampled for ranking.", examples=[400])
+    recipe: dict[str, Any] = Field(description="Overrides of the training settings.", examples=[{"ppo": {"steps": 50}}])
+    current_policy_id: int | None = Field(description="The checkpoint that answers now.", examples=[5])
+    paused_at: datetime | None = Field(description="Since when no training starts by itself.")
+    created_at: datetime
+
+
+class ProjectIn(Request):
+    """A new project."""
+
+    name: str = Field(max_length=120, examples=["The village"])
+    slug: str = Field(max_length=64, description="Short name, for addresses.", examples=["village"])
+    base_model: str = Field(
+        max_length=1000, description="Folder of a causal LM with safetensors, or a hub id.", examples=["starter/model"]
+    )
+    responses_per_prompt: Annotated[int, Field(ge=2, le=9, description="K.")] = 4
+    overlap: Annotated[int, Field(ge=1, le=20, description="Labelers a task.")] = 1
+    demonstration_threshold: Count = 100
+    ranking_threshold: Count = 300
+    comparisons_per_round: Count = 400
+    asks_ratings: bool = True
+    recipe: dict[str, Any] = Field(default={}, examples=[{"sft": {"epochs": 4}}])
+    guidelines: str = Field("", max_length=200_000, description="Markdown; empty takes the standard ones.")
+    response_flags: list[Flag] | None = Field(None, description="Unset takes the standard ones.")
+
+
+class ProjectChanges(Request):
+    """The settings to change; the others stay."""
+
+    name: str | None = Field(None, max_length=120)
+    responses_per_prompt: int | None = Field(None, ge=2, le=9)
+    overlap: int | None = Field(None, ge=1, le=20)
+    demonstration_threshold: Count | None = None
+    ranking_threshold: Count | None = None
+    comparisons_per_round: Count | None = None
+    asks_ratings: bool | None = None
+    recipe: dict[str, Any] | None = None
+    response_flags: list[Flag] | None = None
+
+
+class GuidelineIn(Request):
+    """A new version of the guidelines."""
+
+    text: str = Field(
+        max_length=200_000, description="Markdown.", examples=["Helpful first, then true, then harmless."]
+    )
+
+
+class GuidelineOut(Stored):
+    """A version of what labelers are asked to do."""
+
+    version: int = Field(examples=[2])
+    text: str
+    created_at: datetime
+
+
+@router.get("/projects")
+def list_projects(session: SessionDep, user: TokenUser) -> list[ProjectOut]:
+    """The projects of this installation."""
+    return [ProjectOut.model_validate(project) for project in projects.list_projects(session)]
+
+
+@router.post("/projects", status_code=201)
+def create_project(session: SessionDep, user: TokenAdmin, body: ProjectIn) -> ProjectSettings:
+    """Make a project. Pickled weights, code of a model's own and unknown architectures are refused."""
+    values = body.model_dump()
+    project = projects.create_project(session, projects.ProjectDraft(**values))
+    audit.record(session, user, "project.created", f"project:{project.id}", slug=project.slug)
+    return ProjectSettings.model_validate(project)
+
+
+@router.get("/projects/{project}")
+def show_project(session: SessionDep, user: TokenUser, project: Slug) -> ProjectOut:
+    """What labelers need to know of a project."""
+    return ProjectOut.model_validate(projects.get_project(session, project))
+
+
+@router.get("/projects/{project}/settings")
+def show_settings(session: SessionDep, user: TokenReader, project: Slug) -> ProjectSettings:
+    """All that governs the loop of a project."""
+    return ProjectSettings.model_validate(projects.get_project(session, project))
+
+
+@router.patch("/projects/{project}/settings")
+def change_settings(session: SessionDep, user: TokenAdmin, project: Slug, body: ProjectChanges) -> ProjectSettings:
+    """Change some settings; short name and base model are for good."""
+    found = projects.get_project(session, project)
+    changes = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
+    projects.update_project(session, found, changes)
+    audit.record(session, user, "project.changed", f"project:{found.id}", changed=sorted(changes))
+    return ProjectSettings.model_validate(found)
+
+
+@router.get("/projects/{project}/guidelines")
+def show_guidelines(session: SessionDep, user: TokenUser, project: Slug) -> GuidelineOut:
+    """The version in force."""
+    found = projects.get_project(session, project)
+    return GuidelineOut.model_validate(projects.current_guideline(session, found.id))
+
+
+@router.post("/projects/{project}/guidelines", status_code=201)
+def publish_guidelines(session: SessionDep, user: TokenAdmin, project: Slug, body: GuidelineIn) -> GuidelineOut:
+    """Publish the next version; labels from now on carry its number."""
+    found = projects.get_project(session, project)
+    guideline = projects.publish_guideline(session, found, body.text)
+    audit.record(session, user, "guidelines.published", f"project:{found.id}", version=guideline.version)
+    return GuidelineOut.model_validate(guideline)
+
+
+@router.post("/projects/{project}/pause")
+def pause_loop(session: SessionDep, user: TokenAdmin, project: Slug) -> ProjectSettings:
+    """Let no training start by itself; what runs goes on."""
+    found = projects.get_project(session, project)
+    rounds.pause_loop(session, found, user)
+    return _refreshed(session, found)
+
+
+@router.post("/projects/{project}/resume")
+def resume_loop(session: SessionDep, user: TokenAdmin, project: Slug) -> ProjectSettings:
+    """Let the loop turn by itself again."""
+    found = projects.get_project(session, project)
+    rounds.resume_loop(session, found, user)
+    return _refreshed(session, found)
+
+
+def _refreshed(session: SessionDep, project: Project) -> ProjectSettings:
+    session.flush()
+    return ProjectSettings.model_validate(project)

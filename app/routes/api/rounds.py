@@ -1,0 +1,56 @@
+"""Rounds: the numbered turns of the loop."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from app.models import Round
+from app.models.columns import Phase
+from app.routes.api.shapes import Slug, Stored
+from app.security import SessionDep, TokenAdmin, TokenReader
+from app.services import projects, rounds
+
+router = APIRouter(tags=["rounds"])
+
+
+class RoundOut(Stored):
+    """One turn of the loop."""
+
+    id: int = Field(examples=[3])
+    number: int = Field(examples=[1])
+    phase: Phase = Field(examples=["collecting_rankings"])
+    phase_times: dict[str, Any] = Field(description="Phase -> when it began.")
+    job_id: int | None = Field(None, description="The latest job of the phase, while one trains or samples.")
+    launch_requested_at: datetime | None = None
+    sft_checkpoint_id: int | None = None
+    reward_checkpoint_id: int | None = None
+    policy_checkpoint_id: int | None = None
+    error: str | None = Field(None, description="Why the phase is stuck, in a sentence.")
+    created_at: datetime
+    finished_at: datetime | None = None
+
+
+def _round_out(session: Session, round_: Round) -> RoundOut:
+    out = RoundOut.model_validate(round_)
+    if round_.finished_at is None and (job := rounds.phase_job(session, round_)) is not None:
+        out.job_id = job.id
+    return out
+
+
+@router.get("/projects/{project}/rounds")
+def list_rounds(session: SessionDep, user: TokenReader, project: Slug) -> list[RoundOut]:
+    """The rounds of a project, newest first."""
+    found = projects.get_project(session, project)
+    return [_round_out(session, round_) for round_ in rounds.list_rounds(session, found.id)]
+
+
+@router.post("/projects/{project}/rounds", status_code=201)
+def launch_round(session: SessionDep, user: TokenAdmin, project: Slug) -> RoundOut:
+    """Train now on the labels that there are, without waiting for the threshold."""
+    found = projects.get_project(session, project)
+    return _round_out(session, rounds.request_launch(session, found, user))

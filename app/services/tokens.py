@@ -1,0 +1,110 @@
+"""API tokens of programs: made by an admin, shown once, stored as a hash. Called by the API and the command line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session, joinedload
+
+from app.errors import Conflict, Invalid, NotFound, NotSignedIn
+from app.models import ApiToken, User
+from app.models.columns import Role
+from app.services import audit
+from app.services.passwords import hash_token, new_token
+
+SCOPES = ("label", "read", "admin")
+ROLE_SCOPES: dict[str, tuple[str, ...]] = {
+    Role.LABELER: ("label",),
+    Role.RESEARCHER: ("label", "read"),
+    Role.ADMIN: SCOPES,
+}
+PREFIX = "tutelage_"  # so that people and secret scanners recognise one
+LONGEST_DAYS = 366
+_FRESH = timedelta(minutes=1)  # `last_used_at` is written once a minute at most
+
+
+def create_token(
+    session: Session, user: User, name: str, scopes: list[str] | None = None, days: int = 90, by: User | None = None
+) -> tuple[ApiToken, str]:
+    """A token that acts as `user`, and its plain text, which is nowhere kept. Raises Invalid, Conflict."""
+    if user.disabled_at is not None:
+        raise Conflict(f"{user.name} is disabled and can have no tokens.")
+    allowed = ROLE_SCOPES[user.role]
+    wanted = list(allowed) if scopes is None else sorted(set(scopes))
+    errors = []
+    if not 0 < len(name.strip()) <= 120:
+        errors.append({"field": "name", "message": "Say in at most 120 characters what the token is for."})
+    if not wanted or not set(wanted) <= set(allowed):
+        errors.append({"field": "scopes", "message": f"The scopes of a {user.role} are {', '.join(allowed)}."})
+    if not 1 <= days <= LONGEST_DAYS:
+        errors.append({"field": "days", "message": f"A token lives from 1 to {LONGEST_DAYS} days."})
+    if errors:
+        raise Invalid(" ".join(error["message"] for error in errors), errors=errors)
+    plain = new_token(PREFIX)
+    token = ApiToken(
+        token_hash=hash_token(plain),
+        name=name.strip(),
+        user_id=user.id,
+        scopes=wanted,
+        expires_at=func.now() + timedelta(days=days),
+    )
+    session.add(token)
+    session.flush()
+    audit.record(session, by, "token.created", f"token:{token.id}", owner=user.id, scopes=wanted, days=days)
+    return token, plain
+
+
+def list_tokens(session: Session) -> list[ApiToken]:
+    return list(session.scalars(select(ApiToken).options(joinedload(ApiToken.user)).order_by(ApiToken.id)))
+
+
+def revoke_token(session: Session, token_id: int, by: User | None = None) -> ApiToken:
+    """End a token for good. Raises NotFound."""
+    token = session.get(ApiToken, token_id)
+    if token is None:
+        raise NotFound("There is no such token.")
+    if token.revoked_at is None:
+        token.revoked_at = session.scalar(select(func.now()))
+        audit.record(session, by, "token.revoked", f"token:{token.id}")
+    session.flush()
+    return token
+
+
+def find_token(session: Session, plain: str) -> ApiToken:
+    """The live token with its user. Raises NotSignedIn with one sentence for every way of being no good."""
+    token = session.scalar(
+        select(ApiToken)
+        .join(ApiToken.user)
+        .options(joinedload(ApiToken.user, innerjoin=True))
+        .where(
+            ApiToken.token_hash == hash_token(plain),
+            ApiToken.revoked_at.is_(None),
+            ApiToken.expires_at > func.now(),
+            User.disabled_at.is_(None),
+        )
+    )
+    if token is None:
+        raise NotSignedIn("This token is unknown, revoked or expired. Ask an admin for a new one.")
+    return token
+
+
+def note_use(session: Session, token: ApiToken) -> None:
+    """Keep when it was last used, to the minute; never waits for another request that does the same."""
+    if token.last_used_at is not None and datetime.now(UTC) - token.last_used_at < _FRESH:
+        return
+    stale = or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < func.now() - _FRESH)
+    free = select(ApiToken.id).where(ApiToken.id == token.id, stale).with_for_update(skip_locked=True)
+    session.execute(
+        update(ApiToken)
+        .where(ApiToken.id.in_(free.scalar_subquery()))
+        .values(last_used_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def authenticate_token(session: Session, plain: str) -> User:
+    """The person a token acts as. Raises NotSignedIn."""
+    token = find_token(session, plain)
+    note_use(session, token)
+    return token.user
