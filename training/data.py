@@ -126,7 +126,8 @@ class Codec:
         text = self.tokenizer.apply_chat_template(turns, tokenize=False)
         after = text[text.rindex(mark) + len(mark) :]
         ids = self.tokenizer.encode(after, add_special_tokens=False) if after else []
-        if ids and ids[0] in self.tokenizer.all_special_ids:
+        special = {number for number, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        if ids and ids[0] in special:
             return int(ids[0])
         return int(self.tokenizer.eos_token_id)
 

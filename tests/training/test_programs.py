@@ -1,0 +1,402 @@
+"""The four programs on tiny job folders: end to end, stopped, killed, resumed, and given bad input."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.training import conftest as tiny
+from training import checkpoints, ppo, reward, sample, sft
+from training.config import BaseConfig, PPOConfig, RewardConfig, SampleConfig, SFTConfig
+from training.data import Codec, load_tokenizer
+from training.job import Job, run_program
+from training.models import load_causal_lm, load_reward_model, mean_logprobs, response_logprobs
+from training.packing import pack
+from training.sample import Request, Sampling, decode
+
+PROGRAMS: dict[str, tuple[type[BaseConfig], Any]] = {
+    "sft": (SFTConfig, sft.sft),
+    "reward": (RewardConfig, reward.reward),
+    "sample": (SampleConfig, sample.sample),
+    "ppo": (PPOConfig, ppo.ppo),
+}
+SHORT = {"max_new_tokens": 12, "max_prompt_tokens": 96, "threads": 1}
+
+
+def run(program: str, folder: Path) -> int:
+    """The program in this process; SIGTERM's handler is put back."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        return run_program(*PROGRAMS[program], [str(folder)])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def result(folder: Path) -> dict[str, Any]:
+    metrics: dict[str, Any] = json.loads((folder / "run.json").read_text())["metrics"]
+    return metrics
+
+
+@pytest.fixture(scope="session")
+def taught(tmp_path_factory: pytest.TempPathFactory, folders: dict[str, Path]) -> Path:
+    """A policy that has learned to answer in words."""
+    folder = tmp_path_factory.mktemp("taught") / "job"
+    folder.mkdir()
+    config = {
+        "model": str(folders["llama"]), "epochs": 20, "lr": 1e-2, "max_length": 128, "max_prompt_tokens": 100,
+        "threads": 1,
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config))
+    tiny.write_rows(folder / "data" / "demonstrations.jsonl", tiny.demonstrations(96))
+    assert run("sft", folder) == 0
+    return folder / "checkpoint"
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory: pytest.TempPathFactory, taught: Path) -> Path:
+    """A reward model that prefers responses with "kindly" in them."""
+    folder = tmp_path_factory.mktemp("planted") / "job"
+    folder.mkdir()
+    config = {"model": str(taught), "max_length": 128, "epochs": 2, "lr": 1e-2, "threads": 1}
+    (folder / "config.json").write_text(json.dumps(config))
+    tiny.write_rows(folder / "data" / "rankings.jsonl", tiny.rankings(120))
+    tiny.write_rows(folder / "data" / "demonstrations.jsonl", tiny.demonstrations(24))
+    assert run("reward", folder) == 0
+    return folder
+
+
+# -- each algorithm end to end -------------------------------------------------------------------------------
+
+
+def test_sft_lowers_the_loss_and_leaves_a_transformers_folder(folders: dict[str, Path], make_job: Any) -> None:
+    config = {"model": str(folders["qwen2"]), "epochs": 3, "max_length": 128, "max_prompt_tokens": 100, "threads": 1}
+    folder = make_job(config, demonstrations=tiny.demonstrations(48))
+    assert run("sft", folder) == 0
+    losses = result(folder)["loss/validation"]
+    assert losses[-1] < losses[0]
+    assert checkpoints.verify(folder / "checkpoint")
+    load_causal_lm(str(folder / "checkpoint"))
+    assert load_tokenizer(str(folder / "checkpoint")).chat_template
+    record = json.loads((folder / "run.json").read_text())
+    assert set(record) >= {"config", "data", "parent", "code", "seed", "metrics"}
+    assert record["data"]["demonstrations.jsonl"] == checkpoints.sha256(folder / "data" / "demonstrations.jsonl")
+    steps = [row["step"] for row in tiny.lines(folder / "progress.jsonl")]
+    assert steps == sorted(set(steps))
+    assert run("sft", folder) == 0  # it already has its result
+
+
+def test_sft_learns_the_response_only_and_its_end_token(folders: dict[str, Path], tokenizer: Any) -> None:
+    codec = Codec(tokenizer)
+    batch = pack([(codec.prompt(tiny.user("the cat")), [codec.response("a dog")])])
+    assert codec.text(batch.targets.tolist()) == "a dog"
+    assert batch.targets[-1].item() == tokenizer.eos_token_id
+
+
+def test_reward_beats_the_logprob_baseline_on_a_planted_preference(planted: Path) -> None:
+    metrics = result(planted)
+    assert metrics["accuracy"] > 0.8
+    assert metrics["accuracy"] > metrics["accuracy/logprob_baseline"]
+
+
+def test_demonstrations_score_zero_on_average(planted: Path) -> None:
+    model, language_model = load_reward_model(str(planted / "checkpoint"))
+    codec = Codec(load_tokenizer(str(planted / "checkpoint" / "backbone")))
+    rows = tiny.demonstrations(24)
+    batch = pack([(codec.prompt(row["messages"]), [codec.response(row["response"])]) for row in rows])
+    with torch.no_grad():
+        feature = mean_logprobs(response_logprobs(language_model, batch)[0], batch)
+        assert model(batch, feature).mean().item() == pytest.approx(0, abs=1e-4)
+
+
+def test_unpacked_reward_training_gives_the_same_model(folders: dict[str, Path], make_job: Any) -> None:
+    heads = []
+    for packed in (True, False):
+        config = {"model": str(folders["llama"]), "max_length": 128, "epochs": 1, "packed": packed, "threads": 1}
+        folder = make_job(config, f"packed-{packed}", rankings=tiny.rankings(24))
+        assert run("reward", folder) == 0
+        heads.append(load_file(folder / "checkpoint" / "head.safetensors")["head.weight"])
+    torch.testing.assert_close(heads[0], heads[1], atol=1e-4, rtol=1e-3)
+
+
+def test_sampling_from_two_policies_by_a_plan(folders: dict[str, Path], make_job: Any) -> None:
+    policies = [{"name": name, "path": str(folders[name])} for name in ("llama", "gpt2")]
+    plan = {"p0": {"llama": 2, "gpt2": 1}, "p1": {"gpt2": 3}}
+    folder = make_job({"policies": policies, "plan": plan, **SHORT}, prompts=tiny.prompts(3))
+    assert run("sample", folder) == 0
+    keys = {(row["prompt_id"], row["checkpoint"], row["index"]) for row in tiny.lines(folder / "completions.jsonl")}
+    assert keys == {("p0", "llama", 0), ("p0", "llama", 1), ("p0", "gpt2", 0), *(("p1", "gpt2", n) for n in range(3))}
+
+
+def ppo_config(planted: Path, **changes: Any) -> dict[str, Any]:
+    return {
+        "policy": json.loads((planted / "config.json").read_text())["model"], "reward_model": str(planted / "checkpoint"), "episodes": 192,
+        "batch_size": 64, "minibatch_size": 32, "lr": 1e-3, "warmup_steps": 0, **SHORT, **changes,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("advantage", ["group", "gae"])
+def test_ppo_improves_a_planted_reward(advantage: str, folders: dict[str, Path], planted: Path, make_job: Any) -> None:
+    config = ppo_config(
+        planted, advantage=advantage, episodes=1024, lr=3e-3, kl_coef=0.01, missing_eos_penalty=0.0,
+        value_lr=3e-3, value_warmup=2, inner_epochs=2,
+    )  # fmt: skip
+    folder = make_job(config, prompts=tiny.prompts(24))
+    assert run("ppo", folder) == 0
+    rows = [row["metrics"] for row in tiny.lines(folder / "progress.jsonl")]
+    assert rows[-1]["objective/scores"] > rows[0]["objective/scores"] + 0.5
+    assert rows[0]["objective/kl"] == 0
+    assert rows[-1]["objective/kl"] > 0
+
+
+def test_ppo_with_every_option_runs(folders: dict[str, Path], planted: Path, make_job: Any) -> None:
+    config = ppo_config(
+        planted, advantage="gae", ptx_coef=2.0, ema=0.9, kl_target=3.0, whiten_rewards=True,
+        value_head_zero=True, inner_epochs=2, temperature=0.8,
+    )  # fmt: skip
+    folder = make_job(config, prompts=tiny.prompts(10), pretraining=[{"text": "the cat sat on the mat"}] * 4)
+    assert run("ppo", folder) == 0
+    last = tiny.lines(folder / "progress.jsonl")[-1]["metrics"]
+    names = {"objective/kl", "objective/scores", "objective/rlhf_reward", "objective/entropy", "policy/ratio",
+             "policy/approxkl", "policy/clipfrac", "loss/policy", "loss/value", "loss/ptx", "lr", "kl_coef"}  # fmt: skip
+    assert names <= set(last)
+
+
+def test_before_the_first_step_ratio_is_1_and_kl_is_0(folders: dict[str, Path], planted: Path, make_job: Any) -> None:
+    folder = make_job(ppo_config(planted, temperature=0.9), prompts=tiny.prompts(16))
+    trainer = ppo.PPO(Job(folder, PPOConfig.load(folder)))
+    groups = trainer.rollout(0)
+    plan = trainer.minibatches(groups, 0, 0)
+    metrics = trainer.experience(groups, plan)
+    assert metrics["objective/kl"] == 0
+    first = trainer.step(groups, plan[0], 0, 0)
+    assert first["policy/ratio"] == pytest.approx(1, abs=1e-7)
+    assert first["policy/approxkl"] == 0
+    assert first["policy/clipfrac"] == 0
+    for group in groups:
+        assert all(len(y) == SHORT["max_new_tokens"] or y[-1] in trainer.codec.stops for y in group.responses)
+
+
+def test_ppo_scores_are_the_reward_models_own(folders: dict[str, Path], planted: Path, make_job: Any) -> None:
+    folder = make_job(ppo_config(planted), prompts=tiny.prompts(16))
+    trainer = ppo.PPO(Job(folder, PPOConfig.load(folder)))
+    groups = trainer.rollout(0)
+    trainer.experience(groups, trainer.minibatches(groups, 0, 0))
+    model, language_model = load_reward_model(str(planted / "checkpoint"))
+    batch = pack([(groups[0].prompt, [response]) for response in groups[0].responses])
+    with torch.no_grad():
+        feature = mean_logprobs(response_logprobs(language_model, batch)[0], batch)
+        torch.testing.assert_close(groups[0].scores, model(batch, feature), atol=1e-4, rtol=1e-4)
+
+
+# -- stopped, killed, resumed --------------------------------------------------------------------------------
+
+
+def resumable(kind: str, folders: dict[str, Path], planted: Path, make_job: Callable[..., Path], name: str) -> Path:
+    """A job of a few seconds that saves its state after every step."""
+    model = str(folders["llama"])
+    each = {"save_every_seconds": 1e-6, "threads": 1}
+    if kind == "sft":
+        config = {"model": model, "epochs": 4, "max_length": 128, "max_prompt_tokens": 100, "batch_size": 8, **each}
+        return make_job(config, name, demonstrations=tiny.demonstrations(64))
+    if kind == "reward":
+        config = {"model": model, "epochs": 4, "max_length": 128, "batch_size": 8, **each}
+        return make_job(config, name, rankings=tiny.rankings(60), demonstrations=tiny.demonstrations(8))
+    config = ppo_config(planted, episodes=768, advantage="gae", ema=0.9, kl_target=3.0, **each)
+    return make_job(config, name, prompts=tiny.prompts(10))
+
+
+def wait_for_step(folder: Path, step: int) -> None:
+    """Until progress.jsonl shows the step, for 60 s at most."""
+    for _ in range(6000):
+        if any((folder / "state").glob("step-*")) and tiny.lines(folder / "progress.jsonl")[-1]["step"] >= step:
+            return
+        time.sleep(0.01)
+    raise AssertionError((folder / "log.txt").read_text())
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return {
+        f"{path.parent.name}/{name}": tensor
+        for path in sorted((folder / "checkpoint").rglob("*.safetensors"))
+        for name, tensor in load_file(path).items()
+    }
+
+
+@pytest.mark.parametrize("kind", ["sft", "reward", "ppo"])
+def test_a_run_that_was_stopped_and_killed_ends_bit_identical_to_one_that_was_not(
+    kind: str, folders: dict[str, Path], planted: Path, make_job: Any
+) -> None:
+    whole = resumable(kind, folders, planted, make_job, "whole")
+    assert run(kind, whole) == 0
+    broken = resumable(kind, folders, planted, make_job, "broken")
+    child = tiny.Child(lambda: run(kind, broken), broken)
+    wait_for_step(broken, 3)
+    child.send_signal(signal.SIGTERM)
+    assert child.wait() == 75
+    assert "state is saved" in (broken / "log.txt").read_text().splitlines()[-1]
+    reached = tiny.lines(broken / "progress.jsonl")[-1]["step"]
+    child = tiny.Child(lambda: run(kind, broken), broken)
+    wait_for_step(broken, reached + 2)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -9
+    newest = max((broken / "state").glob("step-*"))
+    tensors = newest / "tensors.safetensors"
+    tensors.write_bytes(tensors.read_bytes()[:-100])  # torn: the one before must serve
+    assert run(kind, broken) == 0
+    first, second = weights(whole), weights(broken)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    steps = [row["step"] for row in tiny.lines(broken / "progress.jsonl") if row["phase"] == kind]
+    assert steps == sorted(set(steps))
+
+
+def test_sigterm_to_the_command_itself_saves_and_exits_75(
+    folders: dict[str, Path], planted: Path, make_job: Any
+) -> None:
+    folder = resumable("sft", folders, planted, make_job, "job")
+    child = tiny.start("sft", folder)
+    wait_for_step(folder, 2)
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(60) == 75
+    assert tiny.start("sft", folder).wait(120) == 0
+    assert checkpoints.verify(folder / "checkpoint")
+
+
+def test_a_killed_sampling_job_resumes_without_doubling(folders: dict[str, Path], make_job: Any) -> None:
+    config = {
+        "policies": [{"name": "a", "path": str(folders["llama"])}], "samples_per_prompt": 3, "batch_rows": 6,
+        **SHORT, "max_new_tokens": 40,
+    }  # fmt: skip
+    whole = make_job(config, "whole", prompts=tiny.prompts(40))
+    assert run("sample", whole) == 0
+    broken = make_job(config, "broken", prompts=tiny.prompts(40))
+    path = broken / "completions.jsonl"
+    for stop in (signal.SIGKILL, signal.SIGTERM):
+        before = len(path.read_bytes().splitlines()) if path.exists() else 0
+        child = tiny.Child(lambda: run("sample", broken), broken)
+        while not child.poll() and not (path.exists() and len(path.read_bytes().splitlines()) > before):
+            time.sleep(0.005)
+        child.send_signal(stop)
+        assert child.wait() in (-9, 75)
+    with path.open("a") as file:
+        file.write('{"prompt_id": "p1", "checkp')  # torn by the kill
+    assert run("sample", broken) == 0
+    key = lambda row: (row["prompt_id"], row["index"])  # noqa: E731
+    first, second = (sorted(tiny.lines(folder / "completions.jsonl"), key=key) for folder in (whole, broken))
+    assert [(key(row), row["text"], row["seed"]) for row in first] == [
+        (key(row), row["text"], row["seed"]) for row in second
+    ]
+
+
+# -- bad input -----------------------------------------------------------------------------------------------
+
+
+def fails(program: str, folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> None:
+    assert run(program, folder) == 1
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert all(word in last for word in words), last
+
+
+def test_a_bad_line_is_named_by_its_number(folders: dict[str, Path], make_job: Any, capsys: Any) -> None:
+    folder = make_job({"model": str(folders["llama"]), "max_length": 128}, demonstrations=tiny.demonstrations(3))
+    path = folder / "data" / "demonstrations.jsonl"
+    path.write_text(path.read_text() + "\n{broken\n")
+    fails("sft", folder, capsys, "demonstrations.jsonl, line 5", "not valid JSON")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"ranks": [1]}, "ranks; each response needs one"),
+        ({"ranks": ["a", "b"]}, "whole numbers"),
+        ({"responses": ["x", "y"]}, "must be an object with a text"),
+        ({"messages": []}, "'messages' is empty"),
+    ],
+)
+def test_a_bad_ranking_is_explained(
+    change: dict[str, Any], words: str, folders: dict[str, Path], make_job: Any, capsys: Any
+) -> None:
+    rows = tiny.rankings(5)
+    rows[4] = {**rows[0], **change}
+    folder = make_job({"model": str(folders["llama"]), "max_length": 128}, rankings=rows)
+    fails("reward", folder, capsys, "rankings.jsonl, line 5", words)
+
+
+def test_an_unknown_setting_is_refused(folders: dict[str, Path], make_job: Any, capsys: Any) -> None:
+    folder = make_job({"model": str(folders["llama"]), "learning_rate": 1})
+    fails("sft", folder, capsys, "learning_rate", "no setting of sft")
+
+
+def broken_copy(source: Path, target: Path, harm: Callable[[Path], None]) -> str:
+    import shutil
+
+    shutil.copytree(source, target)
+    harm(target)
+    return str(target)
+
+
+def _truncate(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def _pickle_only(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def _edit(folder: Path, **changes: Any) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes}))
+
+
+def _drop_a_weight(folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop("model.layers.1.mlp.up_proj.weight")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (_truncate, "cannot be loaded"),
+        (_pickle_only, "pickled weights only"),
+        (_drop_a_weight, "lacks weights"),
+        (lambda folder: _edit(folder, auto_map={"AutoModelForCausalLM": "evil.Model"}), "auto_map"),
+        (lambda folder: _edit(folder, architectures=["BertModel"]), "not supported"),
+        (lambda folder: (folder / "config.json").unlink(), "is missing"),
+        (lambda folder: (folder / "config.json").write_text("{"), "cannot be read"),
+    ],
+)
+def test_a_checkpoint_that_cannot_or_must_not_be_loaded_is_refused(
+    harm: Any, words: str, folders: dict[str, Path], make_job: Any, tmp_path: Path, capsys: Any
+) -> None:
+    model = broken_copy(folders["llama"], tmp_path / "model", harm)
+    folder = make_job({"model": model, "max_length": 128}, demonstrations=tiny.demonstrations(4))
+    fails("sft", folder, capsys, words)
+
+
+def test_settings_beyond_the_models_context_are_refused(folders: dict[str, Path], make_job: Any, capsys: Any) -> None:
+    folder = make_job({"model": str(folders["llama"]), "max_length": 4096}, demonstrations=tiny.demonstrations(4))
+    fails("sft", folder, capsys, "max_length", "256 at most")
+
+
+def test_the_data_folder_may_be_missing(folders: dict[str, Path], make_job: Any, capsys: Any) -> None:
+    fails(
+        "sft", make_job({"model": str(folders["llama"]), "max_length": 64}), capsys, "demonstrations.jsonl is missing"
+    )
+
+
+def test_decoding_ends_at_once_when_cancelled(folders: dict[str, Path]) -> None:
+    model = load_causal_lm(str(folders["llama"]))
+    with pytest.raises(sample.Drained):
+        decode(model, [Request("p", [5, 6], 0)], [0], Sampling(max_new_tokens=4), cancelled=lambda: True)
