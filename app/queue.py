@@ -13,13 +13,15 @@ import queue
 import threading
 import time
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from celery import Celery
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.settings import get_settings
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +122,8 @@ def _post(message: Wake) -> None:
 @lru_cache
 def _celery(url: str) -> Celery:
     """A client that can only send; kept apart from the worker's own application."""
+    from celery import Celery  # here, in the background: it takes a third of a second to import
+
     client = Celery("tutelage-wake", broker=broker_url(url), set_as_current=False)
     client.conf.update(
         task_ignore_result=True,

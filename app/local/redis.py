@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import shutil
 import signal
+import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-
-import redis
 
 from app.local import StartError
 from app.local.child import Child
@@ -56,17 +56,17 @@ class Redis:
 
     def await_ready(self, child: Child) -> None:
         end = time.monotonic() + START_SECONDS
-        client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=1)
-        while True:
-            try:
-                client.ping()
-                return
-            except redis.RedisError:
-                pass
-            finally:
-                client.close()
+        while not self.answers():
             if not child.alive:
                 raise StartError(f"Redis stopped at once ({self.log}):\n{child.last_words()}")
             if time.monotonic() > end:
                 raise StartError(f"Redis did not answer within {START_SECONDS:.0f} s; see {self.log}")
             time.sleep(0.02)
+
+    def answers(self) -> bool:
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(1)
+            line.connect(str(self.socket))
+            line.sendall(b"PING\r\n")
+            return line.recv(16).startswith(b"+PONG")
+        return False

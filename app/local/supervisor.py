@@ -108,6 +108,7 @@ class Supervisor:
             server = self.add(postgres.child())
             server.start()
             waits.append(lambda: postgres.await_ready(server))
+        import_database_code()  # while they start
         for wait in waits:
             wait()
         return (
@@ -173,6 +174,13 @@ class Supervisor:
             if child.process is not None and child.name != "postgres":
                 with suppress(ProcessLookupError):
                     child.process.kill()
+
+
+def import_database_code() -> None:
+    """What `prepare_database` needs, imported ahead of it."""
+    import app.local.schema
+    import app.services.starter
+    import app.services.users  # noqa: F401
 
 
 def prepare_database() -> str | None:
