@@ -14,7 +14,28 @@ from typing import Any
 import pytest
 import torch
 
-WORDS = "the a cat dog sat ran on mat red blue big small hello please thank you kindly bird tree sings".split()
+WORDS = [
+    "the",
+    "a",
+    "cat",
+    "dog",
+    "sat",
+    "ran",
+    "on",
+    "mat",
+    "red",
+    "blue",
+    "big",
+    "small",
+    "hello",
+    "please",
+    "thank",
+    "you",
+    "kindly",
+    "bird",
+    "tree",
+    "sings",
+]
 ROOT = Path(__file__).parents[2]
 
 

@@ -136,8 +136,9 @@ def test_sampling_from_two_policies_by_a_plan(folders: dict[str, Path], make_job
 
 
 def ppo_config(planted: Path, **changes: Any) -> dict[str, Any]:
+    taught = json.loads((planted / "config.json").read_text())["model"]
     return {
-        "policy": json.loads((planted / "config.json").read_text())["model"], "reward_model": str(planted / "checkpoint"), "episodes": 192,
+        "policy": taught, "reward_model": str(planted / "checkpoint"), "episodes": 192,
         "batch_size": 64, "minibatch_size": 32, "lr": 1e-3, "warmup_steps": 0, **SHORT, **changes,
     }  # fmt: skip
 
@@ -165,7 +166,8 @@ def test_ppo_with_every_option_runs(folders: dict[str, Path], planted: Path, mak
     assert run("ppo", folder) == 0
     last = tiny.lines(folder / "progress.jsonl")[-1]["metrics"]
     names = {"objective/kl", "objective/scores", "objective/rlhf_reward", "objective/entropy", "policy/ratio",
-             "policy/approxkl", "policy/clipfrac", "loss/policy", "loss/value", "loss/ptx", "lr", "kl_coef"}  # fmt: skip
+             "policy/approxkl", "policy/clipfrac", "loss/policy", "loss/value", "loss/ptx", "lr",
+             "kl_coef"}  # fmt: skip
     assert names <= set(last)
 
 
