@@ -1,7 +1,7 @@
 """Markdown of models and people as HTML. Called by app.pages, which is the only place that marks the result as safe.
 
-Every text here is hostile: no HTML passes, no image is fetched, headings stay below the page's own, and what is left goes
-through nh3's allow-list. Links open beside the page, so that no work is lost by following one.
+Every text here is hostile: no HTML passes, no image is fetched, headings stay below the page's own, and what is left
+goes through nh3's allow-list. Links open beside the page, so that no work is lost by following one.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from markdown_it.utils import EnvType, OptionsDict
 LONGEST = 200_000  # characters; anything longer is shown as plain lines
 TOP_HEADING = 3  # the page has h1, a response's letter h2
 BLOCKS = {"p", "li", "h3", "h4", "h5", "h6", "blockquote", "td", "th"}
-TAGS = BLOCKS | {"a", "br", "code", "em", "hr", "ol", "pre", "s", "span", "strong", "table", "tbody", "thead", "tr", "ul"}
+TAGS = BLOCKS | set("a br code em hr ol pre s span strong table tbody thead tr ul".split())
 
-# One Chinese or Japanese character reads as about half a word; counting each keeps "End, 81 words" near what is read.
-WORD = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿]|[^\W_]+(?:['’\-][^\W_]+)*")
+CHINESE_OR_JAPANESE = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿]")
 
 
 def count_words(text: str) -> int:
-    return len(WORD.findall(text))
+    """What stands between spaces and holds a letter or a digit; of Chinese and Japanese, each character."""
+    others = CHINESE_OR_JAPANESE.sub(" ", text).split()
+    return len(CHINESE_OR_JAPANESE.findall(text)) + sum(any(map(str.isalnum, word)) for word in others)
 
 
 @lru_cache(maxsize=2048)
@@ -60,9 +61,7 @@ def _lower_headings_and_align_cells(state: StateCore) -> None:
                 token.attrs["class"] = place
 
 
-def _code_by_lines(
-    self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
-) -> str:
+def _code_by_lines(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
     """Each line in its own span, so that a wrapped line can hang and nothing has to scroll sideways."""
     lines = tokens[index].content.removesuffix("\n").split("\n")
     return "<pre><code>" + "".join(f'<span class="ln">{escape(line)}\n</span>' for line in lines) + "</code></pre>\n"

@@ -1,7 +1,7 @@
 """Pages: the template environment and `render()`. Every HTML route ends here.
 
-Autoescape is always on and an undefined name is an error. `markdown` is the only place where text becomes Markup; a test
-greps the templates for `|safe`.
+Autoescape is always on and an undefined name is an error. `markdown` is the only place where text becomes Markup; a
+test greps the templates for `|safe`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Our scripts, styles and third-party assets under one path that changes with their content. Mounted by app.main.
 
-`/static/<version>/js/rank.js`: the version is a hash over the whole folder, so that the relative imports of one module by
-another stay inside it, every address may be cached for ever, and none is ever stale. Files are read and compressed once.
+`/static/<version>/js/rank.js`: the version is a hash over the whole folder, so that the relative imports of one module
+by another stay inside it, every address may be cached for ever, and none is ever stale. Files are read and compressed
+once.
 """
 
 from __future__ import annotations

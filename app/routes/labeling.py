@@ -1,0 +1,237 @@
+"""A labeler's pages: home, the next task, ranking and writing, drafts and leases, skip and send.
+
+GET changes nothing: a task is claimed by POST, and the page that it leads to only shows what is held. The scripts of
+static/js/labeling/ speak JSON to /draft, /lease and /submission; without scripts the same page posts a form to /send.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Body, Depends, Form, Header, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+from starlette.datastructures import FormData
+
+from app.errors import Invalid
+from app.models import Project, User
+from app.models.columns import TaskKind
+from app.pages import markdown, render
+from app.routes.task_pages import TaskPage, rank_page, ranking_from_form, write_page
+from app.security import CurrentUser, SessionDep
+from app.services import assignments, demonstrations, desk, projects, rankings
+from app.services.assignments import Task
+from app.services.rankings import RankingDraft
+
+router = APIRouter()
+KINDS = {"rank": TaskKind.RANKING, "write": TaskKind.DEMONSTRATION}
+WAYS = {kind: way for way, kind in KINDS.items()}
+
+
+def see_other(url: str) -> RedirectResponse:
+    return RedirectResponse(url, status_code=303)
+
+
+@router.get("/")
+def home(request: Request, session: SessionDep, user: CurrentUser) -> HTMLResponse:
+    desks = desk.list_desks(session, user)
+    return render(request, "labeling/home.html", desks=desks, done_today=desk.count_done_today(session, user))
+
+
+@router.get("/projects/{slug}/label")
+def label(request: Request, session: SessionDep, user: CurrentUser, slug: str) -> HTMLResponse:
+    return _start_page(request, session, user, projects.get_project(session, slug))
+
+
+@router.get("/projects/{slug}/guidelines")
+def guidelines(request: Request, session: SessionDep, user: CurrentUser, slug: str) -> HTMLResponse:
+    project = projects.get_project(session, slug)
+    guideline = projects.current_guideline(session, project.id)
+    return render(request, "labeling/guidelines.html", project=project, guideline=guideline)
+
+
+@router.get("/projects/{slug}/rank")
+def start_ranking(request: Request, session: SessionDep, user: CurrentUser, slug: str) -> Response:
+    """The ranking that she holds, or else what there is to do."""
+    return _start(request, session, user, slug, "rank")
+
+
+@router.get("/projects/{slug}/write")
+def start_writing(request: Request, session: SessionDep, user: CurrentUser, slug: str) -> Response:
+    return _start(request, session, user, slug, "write")
+
+
+@router.post("/projects/{slug}/rank")
+def claim_ranking(session: SessionDep, user: CurrentUser, slug: str) -> Response:
+    return see_other(_next_url(session, user, projects.get_project(session, slug), TaskKind.RANKING))
+
+
+@router.post("/projects/{slug}/write")
+def claim_writing(session: SessionDep, user: CurrentUser, slug: str) -> Response:
+    return see_other(_next_url(session, user, projects.get_project(session, slug), TaskKind.DEMONSTRATION))
+
+
+@router.get("/assignments/{assignment_id}")
+def show_task(request: Request, session: SessionDep, user: CurrentUser, assignment_id: int) -> HTMLResponse:
+    task = assignments.load_task(session, assignment_id, user)
+    if task.assignment.submitted_at is not None or task.assignment.skipped_at is not None:
+        return render(
+            request, "labeling/closed.html", project=task.project, task=task, way=WAYS[TaskKind(task.assignment.kind)]
+        )
+    return render_task(request, task_page(session, user, task))
+
+
+@router.put("/assignments/{assignment_id}/draft")
+def put_draft(
+    session: SessionDep, user: CurrentUser, assignment_id: int, draft: Annotated[Any, Body()]
+) -> dict[str, Any]:
+    saved_at = assignments.save_draft(session, assignment_id, user, draft)
+    expires_at = assignments.load_task(session, assignment_id, user).assignment.expires_at
+    return {"saved_at": saved_at, "expires_at": expires_at}
+
+
+@router.post("/assignments/{assignment_id}/lease")
+def renew_lease(session: SessionDep, user: CurrentUser, assignment_id: int) -> dict[str, Any]:
+    return {"expires_at": assignments.renew_lease(session, assignment_id, user)}
+
+
+@router.post("/assignments/{assignment_id}/resume")
+def resume(session: SessionDep, user: CurrentUser, assignment_id: int) -> Response:
+    assignments.renew_lease(session, assignment_id, user)
+    return see_other(f"/assignments/{assignment_id}")
+
+
+@router.post("/assignments/{assignment_id}/release")
+def release(session: SessionDep, user: CurrentUser, assignment_id: int) -> Response:
+    assignments.release_task(session, assignment_id, user)
+    return see_other("/")
+
+
+@router.post("/assignments/{assignment_id}/skip")
+def skip(
+    session: SessionDep,
+    user: CurrentUser,
+    assignment_id: int,
+    reason: Annotated[str, Form(max_length=500)] = "No reason given",
+) -> Response:
+    task = assignments.load_task(session, assignment_id, user)
+    assignments.skip_task(session, assignment_id, user, reason)
+    return see_other(_next_url(session, user, task.project, TaskKind(task.assignment.kind)))
+
+
+class RatingIn(BaseModel):
+    overall: int | None = None
+    flags: list[str] = Field(default_factory=list)
+
+
+class SubmissionIn(BaseModel):
+    """A label as the pages' scripts send it: `text`, or `tiers` with `ratings` and `comment`."""
+
+    text: str | None = None
+    tiers: list[list[str]] | None = None
+    ratings: dict[str, RatingIn] = Field(default_factory=dict)
+    comment: str | None = None
+    seconds: float | None = None
+
+
+@router.post("/assignments/{assignment_id}/submission", status_code=201)
+def submit(
+    session: SessionDep,
+    user: CurrentUser,
+    assignment_id: int,
+    label: SubmissionIn,
+    idempotency_key: Annotated[UUID, Header()],
+) -> dict[str, Any]:
+    """Store the label, claim the next task, and say where it is."""
+    if label.tiers is not None:
+        ratings = {key: rating.model_dump(exclude_none=True) for key, rating in label.ratings.items()}
+        content: RankingDraft | str = RankingDraft(label.tiers, ratings, label.comment)
+    elif label.text is not None:
+        content = label.text
+    else:
+        raise Invalid("The submission holds neither a ranking nor a text.")
+    return _store(session, user, assignment_id, idempotency_key, content, label.seconds)
+
+
+async def read_form(request: Request) -> FormData:
+    return await request.form(max_files=0, max_fields=400, max_part_size=1_000_000)
+
+
+@router.post("/assignments/{assignment_id}/send")
+def send_form(
+    request: Request,
+    session: SessionDep,
+    user: CurrentUser,
+    assignment_id: int,
+    form: Annotated[FormData, Depends(read_form)],
+) -> Response:
+    """The same without scripts; a refused form comes back with its sentence and with everything that was in it."""
+    task = assignments.load_task(session, assignment_id, user)
+    try:
+        key = UUID(str(form.get("key", "")))
+    except ValueError:
+        key = uuid4()
+    try:
+        content = str(form.get("text", "")) if not task.completions else ranking_from_form(task, form)
+        stored = _store(session, user, assignment_id, key, content, None)
+    except Invalid as error:
+        page = task_page(session, user, task, form=form, key=key, problem=error.detail)
+        return render_task(request, page, status=422)
+    return see_other(stored["next"])
+
+
+@router.post("/preview")
+def preview(user: CurrentUser, text: Annotated[str, Form(max_length=200_000)] = "") -> HTMLResponse:
+    """An answer as it will be read."""
+    return HTMLResponse(markdown(text))
+
+
+def _store(
+    session: Session, user: User, assignment_id: int, key: UUID, content: RankingDraft | str, seconds: float | None
+) -> dict[str, Any]:
+    task = assignments.load_task(session, assignment_id, user)
+    row = (
+        demonstrations.submit_demonstration(session, assignment_id, user, key, content, seconds)
+        if isinstance(content, str)
+        else rankings.submit_ranking(session, assignment_id, user, key, content, seconds)
+    )
+    return {"id": row.id, "next": _next_url(session, user, task.project, TaskKind(task.assignment.kind))}
+
+
+def _next_url(session: Session, user: User, project: Project, kind: TaskKind) -> str:
+    task = assignments.claim_task(session, project, user, kind)
+    return f"/assignments/{task.assignment.id}" if task else f"/projects/{project.slug}/{WAYS[kind]}"
+
+
+def _start(request: Request, session: Session, user: User, slug: str, way: str) -> Response:
+    project = projects.get_project(session, slug)
+    held = desk.held_assignment_id(session, project.id, user, KINDS[way])
+    return see_other(f"/assignments/{held}") if held else _start_page(request, session, user, project, way)
+
+
+def _start_page(
+    request: Request, session: Session, user: User, project: Project, way: str | None = None
+) -> HTMLResponse:
+    work = [desk.find_work(session, project, user, kind) for kind in (TaskKind.RANKING, TaskKind.DEMONSTRATION)]
+    done_today = desk.count_done_today(session, user)
+    return render(request, "labeling/start.html", project=project, work=work, way=way, done_today=done_today)
+
+
+def task_page(
+    session: Session,
+    user: User,
+    task: Task,
+    *,
+    form: FormData | None = None,
+    key: UUID | None = None,
+    problem: str | None = None,
+) -> TaskPage:
+    guideline = desk.get_guideline(session, task.project.id, task.assignment.guideline_version)
+    page = rank_page if task.completions else write_page
+    return page(task, guideline, desk.count_done_today(session, user), form=form, key=key or uuid4(), problem=problem)
+
+
+def render_task(request: Request, page: TaskPage, status: int = 200) -> HTMLResponse:
+    return render(request, page.template, page, status=status)

@@ -1,0 +1,137 @@
+"""What a labeler's own pages show of her work: what she holds, what there is to do, what she has done today.
+
+Reads only; claiming is services/assignments.py. Called by the labeling pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, union_all
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.models import Assignment, Demonstration, Guideline, Project, Ranking, Slot, User
+from app.models.columns import TaskKind
+
+COUNTED = 1000  # counting stops here; the page then says "1,000 or more"
+
+
+@dataclass(frozen=True)
+class Work:
+    """One kind of task of one project, for one labeler."""
+
+    kind: str
+    held_id: int | None  # the assignment that she holds now
+    open: int  # tasks that she could claim, COUNTED at most
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One project as its labeler sees it."""
+
+    project: Project
+    rankings: Work
+    demonstrations: Work
+
+
+def held_assignment_id(session: Session, project_id: int, user: User, kind: str) -> int | None:
+    """The live lease that she holds, if any; looking changes nothing."""
+    return session.scalar(
+        select(Assignment.id)
+        .join(Assignment.slot)
+        .where(
+            Assignment.user_id == user.id,
+            Assignment.project_id == project_id,
+            Assignment.kind == kind,
+            Assignment.submitted_at.is_(None),
+            Assignment.skipped_at.is_(None),
+            Slot.holder_id == user.id,
+            Slot.submitted_at.is_(None),
+            Slot.leased_until > func.now(),
+        )
+        .order_by(Assignment.id)
+        .limit(1)
+    )
+
+
+def find_work(session: Session, project: Project, user: User, kind: str) -> Work:
+    return Work(kind, held_assignment_id(session, project.id, user, kind), _count_open(session, project, user, kind))
+
+
+def list_desks(session: Session, user: User) -> list[Desk]:
+    """Every project with what there is to do in it for her."""
+    projects = session.scalars(select(Project).order_by(Project.id)).all()
+    return [
+        Desk(
+            project,
+            find_work(session, project, user, TaskKind.RANKING),
+            find_work(session, project, user, TaskKind.DEMONSTRATION),
+        )
+        for project in projects
+    ]
+
+
+def count_done_today(session: Session, user: User) -> int:
+    """Labels that she has sent since midnight (UTC), of both kinds."""
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    done = union_all(
+        select(Ranking.id).where(Ranking.user_id == user.id, Ranking.created_at >= midnight),
+        select(Demonstration.id).where(Demonstration.user_id == user.id, Demonstration.created_at >= midnight),
+    ).subquery()
+    return session.scalar(select(func.count()).select_from(done)) or 0
+
+
+def get_guideline(session: Session, project_id: int, version: int) -> Guideline:
+    """The version that an assignment follows."""
+    guideline = session.scalar(
+        select(Guideline).where(Guideline.project_id == project_id, Guideline.version == version)
+    )
+    if guideline is None:
+        raise NotFound("There is no such version of the guidelines.")
+    return guideline
+
+
+def _count_open(session: Session, project: Project, user: User, kind: str) -> int:
+    slots = (
+        select(_task_of(kind))
+        .where(
+            Slot.project_id == project.id,
+            Slot.kind == kind,
+            Slot.submitted_at.is_(None),
+            Slot.closed_at.is_(None),
+            or_(Slot.leased_until.is_(None), Slot.leased_until <= func.now()),
+            ~exists().where(Assignment.user_id == user.id, _same_task(kind)),
+        )
+        .distinct()
+        .limit(COUNTED)
+    )
+    left = (
+        select(_task_of(kind))
+        .join(Assignment, Assignment.slot_id == Slot.id)
+        .where(
+            Assignment.user_id == user.id,
+            Assignment.project_id == project.id,
+            Assignment.kind == kind,
+            Assignment.submitted_at.is_(None),
+            Assignment.skipped_at.is_(None),
+            Slot.submitted_at.is_(None),
+            Slot.closed_at.is_(None),
+            or_(Slot.leased_until.is_(None), Slot.leased_until <= func.now()),
+        )
+        .limit(COUNTED)
+    )
+    tasks = union_all(slots, left).subquery()
+    return min(COUNTED, session.scalar(select(func.count()).select_from(tasks)) or 0)
+
+
+def _task_of(kind: str) -> ColumnElement[int | None]:
+    column: ColumnElement[int | None] = (Slot.comparison_id if kind == TaskKind.RANKING else Slot.prompt_id).expression
+    return column
+
+
+def _same_task(kind: str) -> ColumnElement[bool]:
+    if kind == TaskKind.RANKING:
+        return Assignment.comparison_id == Slot.comparison_id
+    return and_(Assignment.prompt_id == Slot.prompt_id, Assignment.kind == TaskKind.DEMONSTRATION)

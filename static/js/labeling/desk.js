@@ -1,0 +1,58 @@
+/* What ranking and writing share: the save mark, the notice line, the drawer, the skip and report dialogs. */
+import { $, $$, make } from "../dom.js";
+import { DraftKeeper } from "./draft.js";
+import { Lease } from "./lease.js";
+
+export function openDesk(task) {
+  const desk = { task, savedAt: task.savedAt ? new Date(task.savedAt) : null, is: task.savedAt ? "saved" : "none" };
+
+  desk.keeper = new DraftKeeper({ assignment: task.assignment, savedAt: task.savedAt, held: (until) => desk.lease.until(until), report: (status) => {
+    if (status === "saved") { desk.savedAt = new Date(); if (["offline", "signed-out"].includes(desk.told)) notice(); }
+    if (status === "offline") notice("offline", "No connection.", "Go on as usual. Everything is kept in this browser and will be sent when the connection is back.");
+    if (status === "signed-out") notice("signed-out", "You are signed out.", "Your work is kept in this browser. Sign in again in another tab; it is then saved by itself.", link("/sign-in", "Sign in"));
+    if (status === "gone") notice("gone", "This task is not open any more.", "What you did last stays in this browser.", next());
+    desk.is = { "signed-out": "lost", gone: "lost" }[status] || status;
+    clock();
+  } });
+
+  desk.lease = new Lease({ assignment: task.assignment, expiresAt: task.expiresAt,
+    ended: (when) => notice("expired", `Your hold on this task ended at ${time(when)}.`, "All of your work is kept.", button("Take it back and go on", () => desk.lease.renew())),
+    held: () => { if (desk.told === "expired") notice(); },
+    lost: (why) => notice("overtaken", why, "", next()) });
+
+  /** One line above the page; no arguments take it away. */
+  function notice(kind = "", title = "", text = "", action = null) {
+    const line = $("#notice");
+    if (desk.told === kind && kind) return;
+    desk.told = kind;
+    line.hidden = !kind;
+    line.replaceChildren(...(kind ? [make("b", { textContent: title }), make("span", { textContent: text }), ...(action ? [action] : [])] : []));
+  }
+  const time = (at) => at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const button = (text, act) => { const b = make("button", { className: "btn line", type: "button", textContent: text }); b.addEventListener("click", act); return b; };
+  const link = (href, text) => make("a", { className: "btn line", href, target: "_blank", textContent: text });
+  const next = () => make("form", { method: "post", action: task.nextUrl }, make("button", { className: "btn line", textContent: "Next task" }));
+
+  function clock() {
+    const mark = $("#save"), age = desk.savedAt ? Math.round((Date.now() - desk.savedAt) / 1000) : 0;
+    const is = desk.is === "saved" && !navigator.onLine ? "offline" : desk.is;
+    const text = { none: "Not begun", saving: "Saving", offline: "Offline, kept here", lost: "Kept in this browser" }[is]
+      || (age < 2 ? "Saved" : age < 60 ? `Saved ${age} s ago` : age < 3600 ? `Saved ${Math.floor(age / 60)} min ago` : "Saved");
+    if (mark.dataset.is !== is) mark.dataset.is = is;
+    if (mark.textContent !== text) mark.textContent = text;
+  }
+  for (const kind of ["online", "offline"]) addEventListener(kind, clock);
+  setInterval(clock, 1000);
+  clock();
+  return Object.assign(desk, { notice, clock, next, link });
+}
+
+export const toggle = (id) => { const e = $("#" + id); e.hidden = !e.hidden; return !e.hidden; };
+export const openDialog = () => $("dialog[open]");
+
+/** In a list of causes the digit picks the row. Returns true when the key was used. */
+export function pickByDigit(dialog, key) {
+  const row = dialog.classList.contains("picker") && $$(".pick .btn", dialog)[Number(key) - 1];
+  if (row) row.click();
+  return Boolean(row);
+}

@@ -1,0 +1,64 @@
+/* Holds the task while she works on it: a sign of life every other minute of activity, none when she has left. */
+
+const IDLE = 90_000;
+
+export class Lease {
+  /** `ended(when)` when the hold has run out unrenewed; `held(until)` when it is (again) hers; `lost(sentence)` when not. */
+  constructor({ assignment, expiresAt, ended, held, lost }) {
+    this.url = `/assignments/${assignment}/lease`;
+    this.expires = new Date(expiresAt);
+    this.every = Math.min(120_000, Math.max(5_000, (this.expires - Date.now()) / 4));
+    Object.assign(this, { ended, held, lost });
+    this.over = false;
+    this.renewed = Date.now();
+    this.clock = setInterval(() => this.look(), 1000);
+  }
+
+  look() {
+    const now = Date.now();
+    if (!this.over && now > this.expires) {
+      this.over = true;
+      this.ended(this.expires);
+    } else if (!this.over && now - this.renewed > this.every && now - lastActivity < IDLE) this.renew();
+  }
+
+  /** Hold on, or take it back. */
+  async renew() {
+    this.renewed = Date.now();
+    let answer;
+    try {
+      answer = await fetch(this.url, { method: "POST", redirect: "manual", headers: { Accept: "application/json" } });
+    } catch { return; } // offline: the next look tries again
+    if (answer.ok) {
+      this.until((await answer.json()).expires_at);
+    } else if (answer.status === 409 || answer.status === 404) {
+      clearInterval(this.clock);
+      this.lost(await sentence(answer));
+    }
+  }
+
+  /** The server says how long it is hers. */
+  until(moment) {
+    this.expires = new Date(moment);
+    if (this.expires <= Date.now()) return;
+    this.renewed = Date.now();
+    this.over = false;
+    this.held(this.expires);
+  }
+
+  stop() { clearInterval(this.clock); }
+}
+
+/** What the server says went wrong, in its own words. */
+export async function sentence(answer, otherwise = "The server could not do this.") {
+  try { return (await answer.json()).detail || otherwise; } catch { return otherwise; }
+}
+
+/* Active time: what passes while the page is in view and somebody touched it in the last minute and a half. */
+let lastActivity = Date.now(), seconds = 0;
+for (const kind of ["pointerdown", "pointermove", "keydown", "scroll", "touchstart"])
+  addEventListener(kind, () => { lastActivity = Date.now(); }, { capture: true, passive: true });
+setInterval(() => { if (!document.hidden && Date.now() - lastActivity < IDLE) seconds += 1; }, 1000);
+
+export const activeSeconds = () => seconds;
+export const resumeSeconds = (kept) => { seconds += Number.isFinite(kept) ? kept : 0; };

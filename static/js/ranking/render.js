@@ -1,0 +1,105 @@
+/* Draws a state: columns, heads, chips, the hint and the blue button. The server has rendered all of the texts. */
+import { $, $$, make } from "../dom.js";
+import { contradiction, places, shown, tiersOf, unrated } from "./state.js";
+import { drawRail } from "./rail.js";
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const phone = matchMedia("(max-width: 640px)");
+export const onPhone = () => phone.matches;
+
+/** `view` is {task, el, letter, flagLabel}; el maps ids (and "P") to elements. `doing` is "", "sending" or "sent". */
+export function draw(view, state, { undoable, doing, arrange }) {
+  const { task, el } = view, tiers = tiersOf(state, task), place = places(tiers);
+  document.body.classList.toggle("lined", state.lined);
+  document.body.classList.toggle("ok", state.phase === "ready");
+  lineUp(view, shown(state, task));
+  el.P.classList.toggle("cur", state.current === "P");
+  for (const id of task.ids) drawHead(view, state, id, tiers, state.lined ? place[id] || "" : "");
+  drawRail(view, state, tiers, arrange);
+  drawDock(view, state, tiers, undoable, doing);
+  settle(view);
+}
+
+function lineUp({ task, el }, order) {
+  const box = $("#responses");
+  if ($$(".resp", box).map((e) => e.dataset.id).join() === order.join()) return;
+  const before = new Map(task.ids.map((id) => [id, el[id].offsetLeft]));
+  box.append(...order.map((id) => el[id]));
+  if (calm.matches) return;
+  for (const id of task.ids) {
+    const dx = before.get(id) - el[id].offsetLeft;
+    if (dx) el[id].animate([{ transform: `translateX(${dx}px)` }, { transform: "none" }], { duration: 140, easing: "ease-out" });
+  }
+}
+
+function drawHead(view, state, id, tiers, place) {
+  const e = view.el[id], rating = state.ratings[id], tier = tiers.find((t) => t.includes(id)), flags = state.flags[id] || [];
+  const tied = state.lined && Boolean(tier) && tier.indexOf(id) > 0;
+  e.classList.toggle("cur", state.current === id);
+  e.setAttribute("aria-current", state.current === id);
+  e.classList.toggle("rated", Boolean(rating));
+  e.classList.toggle("tie-l", tied);
+  for (const input of $$(".rate input", e)) input.checked = Number(input.value) === rating;
+  $(".place", e).textContent = tied && !onPhone() ? "" : place;
+  const said = [`Response ${view.letter[id]}`, rating ? `${view.task.best === "high" ? "rated" : "place"} ${rating}` : `not ${view.task.best === "high" ? "rated" : "placed"}`,
+    ...(place ? [place] : []), ...flags.map((key) => view.flagLabel[key])];
+  e.setAttribute("aria-label", said.join(", "));
+  const box = $(".flag-box", e);
+  if (!box) return;
+  box.classList.toggle("on", flags.length > 0);
+  for (const input of $$("input", box)) input.checked = flags.includes(input.value);
+  $(".chips", e).replaceChildren(...flags.map((key) => {
+    const chip = make("button", { className: "chip", type: "button", textContent: view.flagLabel[key], dataset: { unflag: key } });
+    chip.setAttribute("aria-label", `Remove flag: ${view.flagLabel[key]}`);
+    return chip;
+  }));
+}
+
+function drawDock(view, state, tiers, undoable, doing) {
+  const { task } = view, missing = unrated(state, task).length, verb = task.best === "high" ? "Rate" : "Place";
+  const label = doing === "sending" ? "Sending" : { rate: missing ? `${verb} ${missing} more` : "Line up", order: "Confirm order", ready: "Send" }[state.phase];
+  const go = $("#go");
+  go.classList.toggle("wait", (state.phase === "rate" && missing > 0) || doing === "sending");
+  go.replaceChildren(label, ...(doing ? [] : [make("kbd", { textContent: "Enter" })]));
+  const now = make("p", {}, ...hint(view, state, tiers, missing, doing)), line = $("#hint");
+  if (now.textContent !== line.textContent) line.replaceChildren(...now.childNodes); // a status is read out only when it says something new
+  $("[data-do=undo]").disabled = !undoable;
+}
+
+function hint({ task, letter }, state, tiers, missing, doing) {
+  const b = (text) => make("b", { textContent: text });
+  if (doing === "sending") return ["Sending. It is stored once, however often it has to be tried"];
+  if (state.phase === "rate" && missing) {
+    if (state.current === "P" || state.ratings[state.current]) return [task.best === "high" ? "Ratings propose the order" : "Equal places are ties"];
+    return [b(`${task.best === "high" ? "Rate" : "Place"} ${letter[state.current]}`), task.best === "high" ? ", 1 poor to 7 excellent" : ", 1 is best"];
+  }
+  if (state.phase === "rate") return [b(task.best === "high" ? "All rated." : "All placed."), " Line them up and check the order"];
+  if (state.phase === "ready") return [b("Order confirmed."), " A reason is welcome, not needed"];
+  const above = contradiction(state, task);
+  if (above) return [b(`${letter[above]} stands above a higher rating.`), " Fine if you mean it"];
+  if (state.byHand) return [b("Your order."), " Confirm it when it is right"];
+  const ties = tiers.some((tier) => tier.length > 1) ? " Ties are fine. " : " ";
+  return [b(task.best === "high" ? "Proposed by your ratings." : "Lined up by your places."), ties, "Shift ← → moves ", b(letter[state.current] || letter[tiers[0][0]])];
+}
+
+/** A text stops when its end is in view, so a short one waits beside a long one and no column is ever empty. */
+export function settle({ task, el }) {
+  const stage = $("#stage"), height = stage.clientHeight;
+  const tops = task.ids.map((id) => Math.min($(".head", el[id]).offsetHeight, height - $(".text", el[id]).offsetHeight));
+  task.ids.forEach((id, at) => { $(".text", el[id]).style.top = `${tops[at]}px`; });
+}
+
+/** Bring the current response into view and give it the focus. */
+export function show({ el }, id) {
+  const e = el[id], stage = $("#stage"), box = $("#responses");
+  e.focus({ preventScroll: true });
+  if (onPhone() || id === "P") stage.scrollTop = 0;
+  else {
+    const left = e.offsetLeft, right = left + e.offsetWidth;
+    if (left < stage.scrollLeft) stage.scrollLeft = left;
+    if (right > stage.scrollLeft + stage.clientWidth) stage.scrollLeft = right - stage.clientWidth;
+    if (stage.scrollTop > box.offsetTop) stage.scrollTop = box.offsetTop;
+  }
+  const bead = $(`.bead[data-go="${id}"]`);
+  if (onPhone() && bead) bead.scrollIntoView({ block: "nearest", inline: "center" });
+}
