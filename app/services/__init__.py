@@ -1,0 +1,1 @@
+"""What can be done with each noun: functions that take a Session, flush, never commit, and know no HTTP."""
