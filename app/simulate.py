@@ -1,7 +1,8 @@
 """Simulated labelers: programs that sign in through the API as people do, with the starter's judge plus noise as taste.
 
-`tutelage simulate` runs them: the demo, the soak test and the referee's driver. Their labels are marked simulated, because
-their users are. They write while a round collects demonstrations, rank while it collects rankings, and wait while it trains.
+`tutelage simulate` runs them: the demo, the soak test and the referee's driver. Their labels are marked simulated,
+because their users are. They write while a round collects demonstrations, rank while it collects rankings, and wait
+while it trains.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ class SimulatedLabeler(threading.Thread):
 
     def rank(self, task: dict[str, Any]) -> dict[str, Any]:
         ids = [completion["id"] for completion in task["completions"]]
-        ranking = self.taste.rank(task["prompt"]["messages"], [completion["text"] for completion in task["completions"]])
+        texts = [completion["text"] for completion in task["completions"]]
+        ranking = self.taste.rank(task["prompt"]["messages"], texts)
         return {
             "tiers": [[ids[index] for index in tier] for tier in ranking.tiers],
             "ratings": {

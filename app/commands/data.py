@@ -105,7 +105,8 @@ def _admin_token() -> str:
     from app.services import tokens, users
 
     with database() as session:
-        admin = next((user for user in users.list_users(session) if user.role == "admin" and not user.disabled_at), None)
+        people = users.list_users(session)
+        admin = next((user for user in people if user.role == "admin" and not user.disabled_at), None)
         if admin is None:
             raise fail("there is no admin yet; start Tutelage once with `make run`.")
         return tokens.create_token(session, admin, "simulation", days=1)[1]
