@@ -80,7 +80,17 @@ def settings() -> None:
 
 
 def main() -> None:
-    app()
+    try:
+        app()
+    except ValueError as error:
+        from pydantic import ValidationError
+
+        if not isinstance(error, ValidationError) or error.title != "Settings":
+            raise
+        for problem in error.errors():
+            name = str(problem["loc"][0])
+            typer.echo(f"tutelage: {name if name.isupper() else f'TUTELAGE_{name.upper()}'}: {problem['msg']}", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ class Child:
     orphan_signal: int = signal.SIGKILL  # what it gets when we are killed ourselves
     grace: float = 10.0  # seconds between stop_signal and SIGKILL
     on_line: Callable[[str], None] | None = None  # sees each line of its output
+    waits: bool = False  # it waits for a line on standard input before it begins: see `go`
     process: subprocess.Popen[bytes] | None = None
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     started: float = 0.0
@@ -67,12 +68,19 @@ class Child:
         self.tail.clear()
         self.process = subprocess.Popen(
             [*tethered, *self.command],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=subprocess.PIPE if self.waits else subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=self.env, cwd=self.cwd, start_new_session=True,
         )  # fmt: skip
         self.started = time.monotonic()
         self._reader = threading.Thread(target=self._read, args=(self.process.stdout,), name=self.name, daemon=True)
         self._reader.start()
+
+    def go(self) -> None:
+        """Let a process that waits begin."""
+        if self.process is not None and self.process.stdin is not None:
+            with suppress(OSError), self.process.stdin as line:
+                line.write(b"\n")
 
     @property
     def alive(self) -> bool:

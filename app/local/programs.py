@@ -8,11 +8,8 @@ from app.queue import queues_for
 from app.settings import Settings
 
 
-def web_command(settings: Settings) -> list[str]:
-    return [
-        sys.executable, "-m", "uvicorn", "app.main:create_app", "--factory", "--host", settings.host,
-        "--port", str(settings.port), "--no-proxy-headers", "--no-server-header", "--timeout-graceful-shutdown", "3",
-    ]  # fmt: skip
+def web_command() -> list[str]:
+    return [sys.executable, "-m", "app.local.serve"]
 
 
 def worker_command(settings: Settings) -> list[str]:

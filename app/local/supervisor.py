@@ -11,10 +11,12 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
+from app.errors import AppError
 from app.local import StartError
 from app.local.child import MARK, Child, end_strays
 from app.local.health import await_page, port_is_free
@@ -49,8 +51,12 @@ def up() -> None:
         supervisor.keep_alive()
     except Stop:
         say("\nStopping. Ctrl-C again stops at once.")
-    except OSError as error:
-        raise StartError(f"{error}. Logs are in {home.logs}.") from error
+    except StartError:
+        raise
+    except Exception as error:  # nobody starting a program wants a traceback; whoever mends it finds it in the log
+        (home.logs / "up.log").write_text(traceback.format_exc())
+        reason = str(error).strip().splitlines() or [""]
+        raise StartError(f"{type(error).__name__}: {reason[0]} (the whole of it: {home.logs / 'up.log'})") from error
     finally:
         supervisor.stop()
         home.close()
@@ -68,7 +74,9 @@ class Supervisor:
     def __init__(self, home: Home, settings: Settings) -> None:
         self.home = home
         self.settings = settings
-        self.children: list[Child] = []  # in the order of their start; they stop in the opposite one
+        self.postgres = Postgres(home.postgres, home.sockets, home.logs / "postgres.log", {}, say)
+        self.redis = Redis(home.sockets, home.logs / "redis.log")
+        self.children: list[Child] = []
         self.stopping = False
 
     def start(self, began: float) -> None:
@@ -80,44 +88,44 @@ class Supervisor:
         end_strays(self.home.path)
         self.home.heal_key()
         self.settings.key()  # made now, while it may be; with DATABASE_URL set it has to be given
-        urls = self.start_stores()
-        env = self.environment(urls)
+        env = self.environment()
+        logs = self.home.logs
+        web = self.add(Child("web", web_command(), logs / "web.log", env, ROOT, waits=True))
+        worker = self.add(Child("worker", worker_command(self.settings), logs / "worker.log", env, ROOT, grace=20))
+        web.start()  # it imports the application meanwhile, and waits
+        self.start_stores()
         link = prepare_database()
-        web = self.add(Child("web", web_command(self.settings), self.home.logs / "web.log", env, ROOT))
-        self.home.record(Running(os.getpid(), self.settings.url, *urls, str(self.home.sockets)))
-        web.start()
+        web.go()
         await_page(web, self.settings)
         self.announce(time.monotonic() - began, link)
-        worker = Child("worker", worker_command(self.settings), self.home.logs / "worker.log", env, ROOT, grace=20)
-        self.add(worker).start()
+        worker.start()
 
-    def start_stores(self) -> tuple[str, str]:
-        """Postgres and Redis, at once where both are ours; answers their addresses."""
-        database, broker = self.settings.database_url, self.settings.redis_url
+    def start_stores(self) -> None:
+        """Postgres and Redis, side by side, where they are ours."""
         waits: list[Callable[[], None]] = []
-        redis = Redis(self.home.sockets, self.home.logs / "redis.log")
-        if broker is None:
-            broker_child = self.add(redis.child())
-            broker_child.start()
-            waits.append(lambda: redis.await_ready(broker_child))
-        postgres = Postgres(self.home.postgres, self.home.sockets, self.home.logs / "postgres.log", {}, say)
-        if database is None:
-            if not postgres.data.exists():
+        if self.settings.redis_url is None:
+            broker = self.add(self.redis.child())
+            broker.start()
+            waits.append(lambda: self.redis.await_ready(broker))
+        if self.settings.database_url is None:
+            if not self.postgres.data.exists():
                 say("Making a database (once) ...")
-            postgres.prepare()
-            server = self.add(postgres.child())
+            self.postgres.prepare()
+            server = self.add(self.postgres.child())
             server.start()
-            waits.append(lambda: postgres.await_ready(server))
+            waits.append(lambda: self.postgres.await_ready(server))
         import_database_code()  # while they start
         for wait in waits:
             wait()
-        return (
-            database.get_secret_value() if database else postgres.url(),
-            broker.get_secret_value() if broker else redis.url,
-        )
 
-    def environment(self, urls: tuple[str, str]) -> dict[str, str]:
-        """What the children see, and from here on we ourselves."""
+    def environment(self) -> dict[str, str]:
+        """What the children see, and from here on we ourselves; written down for commands in other terminals."""
+        database, broker = self.settings.database_url, self.settings.redis_url
+        urls = (
+            database.get_secret_value() if database else self.postgres.url(),
+            broker.get_secret_value() if broker else self.redis.url,
+        )
+        self.home.record(Running(os.getpid(), self.settings.url, *urls, str(self.home.sockets)))
         os.environ.update(
             DATABASE_URL=urls[0], REDIS_URL=urls[1], TUTELAGE_HOME=str(self.home.path), PYTHONUNBUFFERED="1"
         )
@@ -152,6 +160,7 @@ class Supervisor:
                         say(child.last_words())
                 elif child.process is None and time.monotonic() >= child.retry_at:
                     child.start()
+                    child.go()
             time.sleep(0.2)
 
     def stop(self) -> None:
@@ -192,7 +201,11 @@ def prepare_database() -> str | None:
     schema.upgrade()
     with transaction() as session:
         link = users.ensure_admin(session)
-        starter.seed(session)
+    try:
+        with transaction() as session:
+            starter.seed(session)
+    except AppError as error:
+        say(f"The starter project was not made: {error.detail}")
     get_engine().dispose()  # we hold no connection while others work
     return link
 

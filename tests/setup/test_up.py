@@ -82,7 +82,7 @@ def test_killing_it_leaves_nothing_and_the_next_start_works(home: Path, runs: li
 def test_a_process_that_dies_is_started_again(home: Path, runs: list[Installation]) -> None:
     runs.append(run := Installation(home))
     run.ready()
-    for part in ("celery", "redis-server", "bin/postgres", "uvicorn"):
+    for part in ("celery", "redis-server", "bin/postgres", "app.local.serve"):
         assert until(lambda part=part: len(run.named(part)) == 1, 10), part  # type: ignore[misc]
         [victim] = run.named(part)
         victim.kill()
