@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -162,7 +163,7 @@ def web_server(home: Path, port: int) -> Iterator[int]:
 
 
 def await_health(url: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
+    for _ in range(1200):
         if process.poll() is not None:
             raise RuntimeError("The web server ended before it answered.")
         try:
@@ -170,4 +171,42 @@ def await_health(url: str, process: subprocess.Popen[bytes]) -> None:
                 return
         except httpx.HTTPError:
             time.sleep(0.1)
-    raise RuntimeError("The web server did not answer within 30 seconds.")
+    raise RuntimeError("The web server did not answer within two minutes.")
+
+
+@dataclass
+class HomeInstallation:
+    """`tutelage up` on a fresh home, with the starter project."""
+
+    url: str
+    pid: int
+    home: Path
+    admin_token: str
+
+
+@contextmanager
+def home_installation() -> Iterator[HomeInstallation]:
+    """Start `tutelage up` as a person does, point this process at its database, and stop it at the end."""
+    from app.local.home import read_running
+    from app.services import users as people
+
+    with tempfile.TemporaryDirectory(prefix="tutelage-bench-") as folder:
+        home, port = Path(folder), free_port()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TUTELAGE_")}
+        environment.update(TUTELAGE_HOME=folder, TUTELAGE_PORT=str(port))
+        with (home / "up.log").open("w") as log:
+            command = [sys.executable, "-m", "app.cli", "up"]
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            await_health(f"http://127.0.0.1:{port}/health", process)
+            running = read_running(home)
+            assert running is not None, "a server that answers has said how to reach it"
+            os.environ.update(DATABASE_URL=running.database_url, TUTELAGE_HOME=folder, TUTELAGE_PORT=str(port))
+            throwaway.forget()
+            with transaction() as session:
+                admin = people.find_user(session, "admin")
+                token = tokens.create_token(session, admin, "benchmark", days=1)[1]
+            yield HomeInstallation(running.url, process.pid, home, token)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(90)

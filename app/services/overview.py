@@ -205,7 +205,7 @@ def _stations(
             f"{facts.new_rankings:,} of {rules.rankings_wanted(facts):,}",
             f"{counts.ranking} being ranked now" if counts.ranking else f"{facts.rankings:,} in all",
         ),
-        rules.REWARD: _checkpoint_lines(reward, "accuracy/validation", "accuracy"),
+        rules.REWARD: _checkpoint_lines(reward, "accuracy", "accuracy"),
         rules.PPO: _checkpoint_lines(
             policy if policy is not None and policy.kind == "ppo" else None, "objective/kl", "KL"
         ),
