@@ -71,7 +71,7 @@ def count() -> dict[str, Any]:
         return {
             "jobs of round 1": {job.kind: [job.state, f"{job.attempts} attempts"] for job in jobs},
             "jobs in round 1": len(jobs),
-            "checkpoints": {kind: number for kind, number in checkpoints},
+            "checkpoints": {row[0]: row[1] for row in checkpoints},
             "comparisons": session.scalar(select(func.count()).where(Comparison.job_id == first)),
             "completions": session.scalar(select(func.count()).where(Completion.job_id == first)),
             "completions doubled": len(doubled),

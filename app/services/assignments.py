@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
-from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from app.errors import Conflict, NotFound, Overtaken
-from app.models import Assignment, Comparison, Completion, Guideline, Project, Prompt, Slot, User
+from app.models import Assignment, Completion, Guideline, Project, Prompt, Slot, User
 from app.rules import assignment as rules
 from app.settings import get_settings
 
@@ -251,10 +251,6 @@ def _task(session: Session, project: Project, assignment: Assignment) -> Task:
     prompt = session.get_one(Prompt, assignment.prompt_id)
     if assignment.comparison_id is None:
         return Task(assignment, project, prompt, [])
-    comparison = session.scalars(
-        select(Comparison)
-        .options(selectinload(Comparison.completions))
-        .where(Comparison.id == assignment.comparison_id)
-    ).one()
-    by_id = {str(completion.id): completion for completion in comparison.completions}
+    completions = session.scalars(select(Completion).where(Completion.comparison_id == assignment.comparison_id))
+    by_id = {str(completion.id): completion for completion in completions}
     return Task(assignment, project, prompt, [by_id[key] for key in assignment.order_shown])
