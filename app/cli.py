@@ -89,7 +89,8 @@ def main() -> None:
             raise
         for problem in error.errors():
             name = str(problem["loc"][0])
-            typer.echo(f"tutelage: {name if name.isupper() else f'TUTELAGE_{name.upper()}'}: {problem['msg']}", err=True)
+            variable = name if name.isupper() else f"TUTELAGE_{name.upper()}"
+            typer.echo(f"tutelage: {variable}: {problem['msg']}", err=True)
         sys.exit(1)
 
 
