@@ -8,6 +8,7 @@ ends this process ends them all: they are tethered to it (tether.py).
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import time
@@ -67,7 +68,22 @@ def listen_for_stop() -> None:
         raise Stop
 
     for signum in SIGNALS:
-        signal.signal(signum, stop)
+        if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:  # nohup wants us to stay
+            signal.signal(signum, stop)
+
+
+class Terminal:
+    """The terminal that we were started in. Its end is no signal to us when another process leads its session."""
+
+    def __init__(self) -> None:
+        self.poll = select.poll()
+        if sys.stdout.isatty() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            self.poll.register(sys.stdout, 0)  # nothing but its end
+
+    def watch(self, seconds: float) -> None:
+        """Wait so long; raise Stop when it closes meanwhile."""
+        if self.poll.poll(seconds * 1000):
+            raise Stop
 
 
 class Supervisor:
@@ -150,6 +166,7 @@ class Supervisor:
 
     def keep_alive(self) -> None:
         """Start again whatever dies, a little later each time. Never returns; a signal ends it."""
+        terminal = Terminal()
         while True:
             for child in self.children:
                 if child.process is not None and not child.alive:
@@ -161,7 +178,7 @@ class Supervisor:
                 elif child.process is None and time.monotonic() >= child.retry_at:
                     child.start()
                     child.go()
-            time.sleep(0.2)
+            terminal.watch(0.2)
 
     def stop(self) -> None:
         """Stop the web server and the worker together, then Redis, then Postgres."""

@@ -38,7 +38,7 @@ def until(true: Callable[[], bool], seconds: float) -> bool:
 class Installation:
     """One run. `family` are all processes that it had started when last looked at."""
 
-    def __init__(self, home: Path, port: int | None = None) -> None:
+    def __init__(self, home: Path, port: int | None = None, terminal: int | None = None) -> None:
         self.home = home
         self.port = port or free_port()
         env = {name: value for name, value in os.environ.items() if not name.startswith("TUTELAGE_")}
@@ -46,15 +46,14 @@ class Installation:
         self.lines: list[str] = []
         self.began = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "up"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            [sys.executable, "-m", "app.cli", "up"], env=env, stdin=subprocess.DEVNULL,
+            stdout=terminal or subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        for line in self.process.stdout or ():
             self.lines.append(line.rstrip("\n"))
 
     @property
@@ -65,9 +64,15 @@ class Installation:
         """Wait for the address to be printed and to answer; answers the seconds since the start."""
         until(lambda: READY.search(self.output) is not None or self.process.poll() is not None, seconds)
         assert READY.search(self.output), self.output
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as page:
-            assert page.status == 200
+        assert self.answers()
         return time.monotonic() - self.began
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as page:
+                return bool(page.status == 200)
+        except OSError:
+            return False
 
     def family(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)

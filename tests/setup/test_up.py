@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import socket
 import time
@@ -88,16 +89,20 @@ def test_a_process_that_dies_is_started_again(home: Path, runs: list[Installatio
         victim.kill()
         victim.wait(5)
         assert until(lambda part=part: len(run.named(part)) == 1, 10), part  # type: ignore[misc]
-    run_again = until(lambda: answers(run), 15)
-    assert run_again, run.output
+    assert until(run.answers, 15), run.output
 
 
-def answers(run: Installation) -> bool:
-    try:
-        run.ready(1)
-    except OSError:
-        return False
-    return True
+def test_closing_the_terminal_stops_every_process(home: Path, runs: list[Installation]) -> None:
+    """Also when no signal says so, since something else leads the terminal's session."""
+    master, slave = pty.openpty()
+    runs.append(run := Installation(home, terminal=slave))
+    os.close(slave)
+    assert until(run.answers, 60)
+    until(lambda: len(run.named("celery")) == 1, 10)
+    family = run.family()
+    os.close(master)
+    assert run.wait() == 0
+    assert all_gone(family) == []
 
 
 def test_a_taken_port_is_one_clear_line(home: Path, runs: list[Installation]) -> None:
