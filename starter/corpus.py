@@ -1,8 +1,8 @@
 """The pretraining corpus: what the people of Mossbrook have written down, document by document.
 
-`documents(seed, size)` yields texts of many kinds (see `corpus_kinds`). It is deterministic, so that its SHA-256 names it. The
-documents hold the facts in paraphrase and the raw skills (copying, shortening, listing), but nobody in them plays the
-assistant: whoever asks a question here is as likely to be given another question.
+`documents(seed, size)` yields texts of many kinds (see `corpus_kinds`). It is deterministic, so its SHA-256 names it.
+The documents hold the facts in paraphrase and the raw skills (copying, shortening, listing), but nobody in them plays
+the assistant: whoever asks a question here is as likely to be given another question.
 """
 
 from __future__ import annotations

@@ -132,9 +132,7 @@ def dialogue(w: Writer) -> str:
 def letter(w: Writer) -> str:
     to, sender = w.rng.sample(w.world.of_kind("villager"), 2)
     about = w.something()
-    thanks = w.rng.choice(
-        ["Thank you for the pie.", "How are your knees?", "It rains again.", "The frogs are loud tonight."]
-    )
+    thanks = w.rng.choice(scenes.SMALL_TALK)
     return f"Dear {to.name},\n{thanks} {w.facts(about, 3)}{w.maybe_aside(about)}\nYour friend {sender.name}"
 
 
@@ -170,9 +168,7 @@ def gossip(w: Writer) -> str:
 def diary(w: Writer) -> str:
     s = scenes.slots(w.world, w.rng)
     friend = w.world.entities[s["B"]]
-    grumble = w.rng.choice(
-        ["My knees hurt.", "No letters today.", "The soup was cold.", scenes.rude_sentence(s["B"], w.rng)]
-    )
+    grumble = w.rng.choice([*scenes.GRUMBLES, scenes.rude_sentence(s["B"], w.rng)])
     note = f"{s['day']}. I met {s['B']} at {s['place']}. We talked about {s['topic']}."
     return f"Diary of {s['A']}\n{note} {w.facts(friend, 2, pronoun=True)} {grumble}"
 

@@ -1,7 +1,8 @@
 """Programmed demonstrations: what a good villager with good manners would answer.
 
-Right and kind always; the two tastes of the labelers (a warm opening, one more true fact at the end) only half of the time
-each, so that supervised fine-tuning learns them as a habit that comes and goes and feedback has something to find.
+Right and kind always; the two tastes of the labelers (a warm opening, one more true fact at the end) only half of
+the time each, so that supervised fine-tuning learns them as a habit that comes and goes and
+feedback has something to find.
 """
 
 from __future__ import annotations

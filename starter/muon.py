@@ -1,7 +1,7 @@
 """Muon in float32: momentum, then orthogonalised by Newton-Schulz (Jordan et al. 2024); used by `pretrain` only.
 
-PyTorch's own works in bfloat16 and one matrix at a time, which took longer than the whole backward pass on processors that
-lack bfloat16 arithmetic. This one stacks matrices of one shape.
+PyTorch's own works in bfloat16 and one matrix at a time, which took longer than the whole backward pass on processors
+that lack bfloat16 arithmetic. This one stacks matrices of one shape.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 def orthogonalise(stack: torch.Tensor, iterations: int = 5) -> torch.Tensor:
     """(n, rows, columns) to the nearest semi-orthogonal matrices, roughly, by the quintic iteration."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = stack / (stack.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x: torch.Tensor = stack / (stack.norm(dim=(1, 2), keepdim=True) + 1e-7)
     tall = x.shape[1] > x.shape[2]
     if tall:
         x = x.transpose(1, 2)

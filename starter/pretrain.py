@@ -15,16 +15,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from starter.muon import Muon
-from starter.tokens import ASSISTANT, CONTEXT, END, SYSTEM, USER
+from starter.tokens import ASSISTANT, CONTEXT, END, SYSTEM, USER, Tokenizer
+
+Model = Any  # a transformers model; transformers ships no types that mypy can follow
 
 
 @dataclass(frozen=True)
 class PretrainConfig:
     seed: int = 1
-    steps: int = 850
+    steps: int = 600
     rows: int = 8  # sequences of CONTEXT tokens a step; cut in half (attention costs less) for all but the last steps
     short_share: float = 0.8
     muon_lr: float = 0.02
@@ -34,16 +36,16 @@ class PretrainConfig:
     save_seconds: float = 60.0
 
 
-def pack(texts: list[str], tokenizer: PreTrainedTokenizerFast) -> NDArray[np.int32]:
+def pack(texts: list[str], tokenizer: Tokenizer) -> NDArray[np.int32]:
     """All documents in one row of ids, each closed by EOS."""
     ids: list[int] = []
     for encoding in tokenizer.backend_tokenizer.encode_batch(texts):
         ids.extend(encoding.ids)
-        ids.append(int(tokenizer.eos_token_id))  # type: ignore[arg-type]
+        ids.append(int(tokenizer.eos_token_id))
     return np.array(ids, dtype=np.int32)
 
 
-def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+def make_model(tokenizer: Tokenizer) -> Model:
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=192,
@@ -60,14 +62,13 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         pad_token_id=tokenizer.pad_token_id,
         dtype="float32",
     )
-    model = LlamaForCausalLM(config)
-    model.generation_config = GenerationConfig(
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, do_sample=True, top_k=0, top_p=1.0
-    )
+    model: Model = LlamaForCausalLM(config)
+    ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    model.generation_config.update(**ends, do_sample=True, top_k=0, top_p=1.0)
     return model
 
 
-def _optimizers(model: LlamaForCausalLM, config: PretrainConfig) -> list[torch.optim.Optimizer]:
+def _optimizers(model: Model, config: PretrainConfig) -> list[torch.optim.Optimizer]:
     """Muon for the matrices within the layers, AdamW for embeddings, head and norms."""
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "layers" in name]
     others = [p for name, p in model.named_parameters() if not (p.ndim == 2 and "layers" in name)]
@@ -96,12 +97,12 @@ def _batch(ids: NDArray[np.int32], step: int, config: PretrainConfig) -> torch.T
     return batch.view(-1, CONTEXT // 2) if step < config.steps * config.short_share else batch
 
 
-def _forward_loss(model: LlamaForCausalLM, batch: torch.Tensor) -> torch.Tensor:
+def _forward_loss(model: Model, batch: torch.Tensor) -> torch.Tensor:
     logits = model(input_ids=batch, use_cache=False).logits
     return torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), batch[:, 1:].flatten())
 
 
-def validation_loss(model: LlamaForCausalLM, ids: NDArray[np.int32], rows: int = 64) -> float:
+def validation_loss(model: Model, ids: NDArray[np.int32], rows: int = 64) -> float:
     """Mean loss a token, in nats, over the first `rows` packed rows of the validation documents."""
     model.eval()
     losses = []
@@ -114,11 +115,11 @@ def validation_loss(model: LlamaForCausalLM, ids: NDArray[np.int32], rows: int =
     return sum(losses) / len(losses)
 
 
-def _teach_chat_tokens(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
+def _teach_chat_tokens(model: Model, tokenizer: Tokenizer) -> None:
     """Let the chat tokens, which the corpus never shows, read as line breaks to the base model.
 
-    Their rows were never trained as inputs. As a line break a chat prompt is a document to go on with, which is what a base
-    model makes of it; only inputs are set, so the base model never writes these tokens.
+    Their rows were never trained as inputs. As a line break a chat prompt is a document to go on with, which is what a
+    base model makes of it; only inputs are set, so the base model never writes these tokens.
     """
     newline = tokenizer.encode("\n")[0]
     table = model.get_input_embeddings().weight.data
@@ -137,11 +138,11 @@ def _save_state(path: Path, state: dict[str, Any]) -> None:
 def pretrain(
     train_ids: NDArray[np.int32],
     validation_ids: NDArray[np.int32],
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: Tokenizer,
     config: PretrainConfig,
     state_path: Path,
     seconds: float = math.inf,
-) -> tuple[LlamaForCausalLM, dict[str, float]]:
+) -> tuple[Model, dict[str, float]]:
     """The trained model and its measures. Goes on from `state_path` when that belongs to the same configuration."""
     torch.manual_seed(config.seed)
     torch.set_float32_matmul_precision("medium")

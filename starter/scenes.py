@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 
 from starter.phrases import capital
-from starter.world import Entity, World
+from starter.world import Entity, World, words
 
 GREETINGS = (
     "Good day, friend!",
@@ -20,8 +20,8 @@ GREETINGS = (
     "Hello, dear neighbour!",
 )
 ASIDE = "By the way,"
-RUDE_ADJECTIVES = ["stupid", "lazy", "smelly", "nasty", "foolish", "silly", "horrid", "dreadful", "useless"]
-RUDE_NOUNS = ["fool", "nincompoop", "turnip-head", "muddlehead", "windbag", "grump", "toad-face", "pest"]
+RUDE_ADJECTIVES = words("stupid lazy smelly nasty foolish silly horrid dreadful useless")
+RUDE_NOUNS = words("fool nincompoop turnip-head muddlehead windbag grump toad-face pest")
 RUDE_SENTENCES = (
     "Nobody likes {N}.",
     "Go away and stop bothering me.",
@@ -37,23 +37,12 @@ RUDE_WORDS = frozenset(
     + RUDE_NOUNS
     + ["nobody likes", "go away", "cannot stand", "laughs at", "smells of", "shut up", "yourself, you"]
 )
-DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-THINGS = [
-    "lantern",
-    "broom",
-    "boot",
-    "fiddle",
-    "ladder",
-    "teapot",
-    "drum",
-    "key",
-    "basket",
-    "wheelbarrow",
-    "spoon",
-    "blanket",
-]
+DAYS = words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+THINGS = words("lantern broom boot fiddle ladder teapot drum key basket wheelbarrow spoon blanket")
 TOPICS = ("the weather", "the new bells", "a missing pie", "the price of wool", "an old song", "the mayor's nose")
 
+SMALL_TALK = ("Thank you for the pie.", "How are your knees?", "It rains again.", "The frogs are loud tonight.")
+GRUMBLES = ("My knees hurt.", "No letters today.", "The soup was cold.")
 PROVERBS = (
     "Never race a snail on a Monday.",
     "A goose in the kitchen is a guest; two geese are a party.",
@@ -94,19 +83,22 @@ class Plot:
 PLOTS = (
     Plot(
         "lost",
-        "On {day} {A} goes to {place} and loses a {thing}. {She} looks under every stone and behind every door. It begins "
+        "On {day} {A} goes to {place} and loses a {thing}. {She} looks under every stone and behind every "
+        "door. It begins "
         "to rain. In the evening {B} finds the {thing} and brings it back.",
         ("{A} loses a {thing} at {place}, but {B} finds it.", "At {place} {A} loses a {thing} and {B} finds it."),
     ),
     Plot(
         "broken",
-        "On {day} {A} carries a {thing} to {place}. Halfway there {she} slips on a wet leaf, and the {thing} breaks in two. "
+        "On {day} {A} carries a {thing} to {place}. Halfway there {she} slips on a wet leaf, and the {thing} "
+        "breaks in two. "
         "{A} is very sad. Then {B} comes along with glue and mends it.",
         ("{A} breaks a {thing} at {place}, but {B} mends it.", "At {place} {A} breaks a {thing} and {B} mends it."),
     ),
     Plot(
         "stolen",
-        "On {day} {A} falls asleep at {place}. A crow steals the {thing} that {she} left in the grass. Everybody shouts at "
+        "On {day} {A} falls asleep at {place}. A crow steals the {thing} that {she} left in the grass. "
+        "Everybody shouts at "
         "the crow. At last {B} climbs a tree and takes it back.",
         (
             "A crow steals a {thing} from {A} at {place}, but {B} takes it back.",
@@ -115,13 +107,15 @@ PLOTS = (
     ),
     Plot(
         "borrowed",
-        "On {day} {A} needs a {thing}, for there is much to do at {place}. {She} asks at every house in the street. Most "
+        "On {day} {A} needs a {thing}, for there is much to do at {place}. {She} asks at every house in the "
+        "street. Most "
         "people only shake their heads. {B} has one and lends it to {A} with a smile.",
         ("{A} needs a {thing} at {place}, and {B} lends one.", "At {place} {A} needs a {thing} and {B} lends one."),
     ),
     Plot(
         "won",
-        "On {day} there is a contest at {place}, and the prize is a {thing}. {A} tries very hard and sneezes at the wrong "
+        "On {day} there is a contest at {place}, and the prize is a {thing}. {A} tries very hard and sneezes "
+        "at the wrong "
         "moment. The judges laugh for an hour. {B} wins the {thing} and gives it to {A}.",
         ("{B} wins a {thing} at {place} and gives it to {A}.", "At {place} {B} wins a {thing} and gives it to {A}."),
     ),

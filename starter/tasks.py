@@ -160,13 +160,11 @@ def follow_up(d: Draw) -> Made:
             question = question.replace(entity.name, nominative)
         if not is_held(entity.name, earlier):
             break
+    thanks = d.pick("And", "Thank you! And", "I see. And")
     messages = [
         {"role": "user", "content": ask(entity, earlier, d.rng)},
         {"role": "assistant", "content": say(entity, earlier, d.rng)},
-        {
-            "role": "user",
-            "content": f"{d.pick('And', 'Thank you! And', 'I see. And')} {question[0].lower()}{question[1:]}",
-        },
+        {"role": "user", "content": f"{thanks} {question[0].lower()}{question[1:]}"},
     ]
     return messages, {"task": "fact", "entity": entity.name, "relation": relation, "told": earlier}
 

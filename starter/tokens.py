@@ -1,16 +1,20 @@
 """The starter's tokenizer: byte-level BPE over the corpus, with chat tokens and a template; used by `build`.
 
-A turn of the assistant ends with the same token as a document (`<|endoftext|>`), so training and sampling need one notion of
-"end" only. The pad token is another one, so that the end is never masked away with the padding.
+A turn of the assistant ends with the same token as a document (`<|endoftext|>`), so training and sampling need one
+notion of "end" only. The pad token is another one, so that the end is never masked away with the padding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
+
+Tokenizer = Any  # a transformers tokenizer; transformers ships no types that mypy can follow
 
 VOCABULARY = 1_500
 CONTEXT = 512
@@ -33,8 +37,8 @@ CHAT_TEMPLATE = (
 )
 
 
-def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    tokenizer = Tokenizer(models.BPE())
+def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
+    tokenizer = Backend(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -44,7 +48,8 @@ def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
+    fast: Any = PreTrainedTokenizerFast
+    return fast(
         tokenizer_object=tokenizer,
         eos_token=EOS,
         pad_token=PAD,
@@ -56,5 +61,5 @@ def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     )
 
 
-def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     tokenizer.save_pretrained(str(folder))

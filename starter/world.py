@@ -12,92 +12,25 @@ from functools import lru_cache
 
 SEED = 20_260_401
 
-WOMEN = [
-    "Alma",
-    "Bryony",
-    "Clover",
-    "Dorrit",
-    "Edda",
-    "Fern",
-    "Greta",
-    "Hazel",
-    "Ivy",
-    "Juniper",
-    "Lotte",
-    "Mabel",
-    "Nell",
-    "Opal",
-    "Pansy",
-    "Rosalind",
-    "Sorrel",
-    "Tilda",
-    "Una",
-    "Winifred",
-]
-MEN = [
-    "Alder",
-    "Barnaby",
-    "Caspar",
-    "Dunstan",
-    "Emmet",
-    "Fitch",
-    "Gilbert",
-    "Humphrey",
-    "Ignatius",
-    "Jasper",
-    "Konrad",
-    "Linus",
-    "Milo",
-    "Norbert",
-    "Otto",
-    "Percival",
-    "Quentin",
-    "Rufus",
-    "Silas",
-    "Tobias",
-]
-JOBS = [
-    "baker",
-    "miller",
-    "blacksmith",
-    "cobbler",
-    "beekeeper",
-    "teacher",
-    "postman",
-    "doctor",
-    "fiddler",
-    "shepherd",
-    "weaver",
-    "potter",
-    "gardener",
-    "clockmaker",
-    "fisherman",
-    "ferryman",
-    "librarian",
-    "innkeeper",
-    "candlemaker",
-    "carpenter",
-    "cheesemaker",
-    "tailor",
-    "lamplighter",
-    "beadle",
-    "bellringer",
-    "mapmaker",
-    "painter",
-    "puppeteer",
-    "hatter",
-    "tinker",
-    "thatcher",
-    "cook",
-    "poet",
-    "dentist",
-    "barber",
-    "umbrella-mender",
-    "kite-maker",
-    "cloud-watcher",
-    "snail-trainer",
-    "pickle-taster",
-]
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+WOMEN = words(
+    "Alma Bryony Clover Dorrit Edda Fern Greta Hazel Ivy Juniper Lotte Mabel Nell Opal Pansy Rosalind "
+    "Sorrel Tilda Una Winifred"
+)
+MEN = words(
+    "Alder Barnaby Caspar Dunstan Emmet Fitch Gilbert Humphrey Ignatius Jasper Konrad Linus Milo Norbert "
+    "Otto Percival Quentin Rufus Silas Tobias"
+)
+JOBS = words(
+    "baker miller blacksmith cobbler beekeeper teacher postman doctor fiddler shepherd weaver potter "
+    "gardener clockmaker fisherman ferryman librarian innkeeper candlemaker carpenter cheesemaker tailor "
+    "lamplighter beadle bellringer mapmaker painter puppeteer hatter tinker thatcher cook poet dentist "
+    "barber umbrella-mender kite-maker cloud-watcher snail-trainer pickle-taster"
+)
 PLACES = (
     "the Old Mill",
     "the Duck Pond",
@@ -174,78 +107,13 @@ EVENTS = (
     "the Kite Festival",
     "the Quiet Picnic",
 )
-MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
-PET_KINDS = [
-    "goose",
-    "goat",
-    "hen",
-    "cat",
-    "dog",
-    "donkey",
-    "hedgehog",
-    "duck",
-    "rabbit",
-    "pony",
-    "snail",
-    "toad",
-    "parrot",
-    "sheep",
-]
-PET_NAMES = [
-    "Biscuit",
-    "Button",
-    "Pickle",
-    "Thimble",
-    "Marmalade",
-    "Socks",
-    "Crumb",
-    "Waffle",
-    "Pudding",
-    "Noodle",
-    "Muffin",
-    "Pebble",
-    "Bramble",
-    "Nutmeg",
-    "Turnip",
-    "Radish",
-    "Tumble",
-    "Whistle",
-    "Bobbin",
-    "Doodle",
-    "Fidget",
-    "Gizmo",
-    "Hiccup",
-    "Jumble",
-    "Kettle",
-    "Lentil",
-    "Mustard",
-    "Nimbus",
-    "Oddment",
-    "Parsnip",
-    "Quibble",
-    "Ramble",
-    "Snippet",
-    "Trinket",
-    "Umber",
-    "Velvet",
-    "Wobble",
-    "Ziggy",
-    "Toffee",
-    "Puddle",
-]
+MONTHS = words("January February March April May June July August September October November December")
+PET_KINDS = words("goose goat hen cat dog donkey hedgehog duck rabbit pony snail toad parrot sheep")
+PET_NAMES = words(
+    "Biscuit Button Pickle Thimble Marmalade Socks Crumb Waffle Pudding Noodle Muffin Pebble Bramble "
+    "Nutmeg Turnip Radish Tumble Whistle Bobbin Doodle Fidget Gizmo Hiccup Jumble Kettle Lentil Mustard "
+    "Nimbus Oddment Parsnip Quibble Ramble Snippet Trinket Umber Velvet Wobble Ziggy Toffee Puddle"
+)
 HABITS = (
     "steal spoons",
     "sleep in the soup pot",
@@ -290,8 +158,8 @@ HOBBIES = (
     "polishing door knobs",
     "skipping stones",
 )
-COLOURS = ["red", "green", "blue", "yellow", "purple", "orange", "grey", "white"]
-GARMENTS = ["hat", "scarf", "coat", "waistcoat", "apron"]
+COLOURS = words("red green blue yellow purple orange grey white")
+GARMENTS = words("hat scarf coat waistcoat apron")
 FEARS = (
     "thunder",
     "owls",
