@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -27,6 +28,13 @@ PAGES = (
     "invitations",
     "users",
     "labeling",
+    "projects",
+    "prompts",
+    "data",
+    "checkpoints",
+    "jobs",
+    "rounds",
+    "loop",
 )
 
 
@@ -38,8 +46,20 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
+class Application(FastAPI):
+    """FastAPI, whose description of the API says that errors are problem+json."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        for operation in (each for path in document["paths"].values() for each in path.values()):
+            for status in ("4XX", "5XX"):
+                content = operation["responses"][status]["content"]
+                operation["responses"][status]["content"] = {"application/problem+json": [*content.values()][0]}
+        return document
+
+
 def create_app() -> FastAPI:
-    app = FastAPI(
+    app = Application(
         title="Tutelage",
         version="1",
         summary="Demonstrations, rankings, training and back, for programs.",

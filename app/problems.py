@@ -30,6 +30,13 @@ SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not take that kind of request.",
 }
+# Where the framework's own words would not help.
+HINTS: dict[tuple[Any, ...], str] = {
+    (
+        "header",
+        "Idempotency-Key",
+    ): "Send a UUID that you make for this task, so that sending again stores nothing twice",
+}
 
 
 class FieldError(BaseModel):
@@ -54,8 +61,10 @@ class Problem(BaseModel):
     errors: list[FieldError] | None = Field(None, description="The places that were refused, if any.")
 
 
-def is_api(request: Request) -> bool:
-    return request.url.path.startswith("/api/")
+def wants_json(request: Request) -> bool:
+    """The API, and the scripts of our pages, which say so in `Accept`."""
+    accepted = request.headers.get("accept", "")
+    return request.url.path.startswith("/api/") or ("application/json" in accepted and "text/html" not in accepted)
 
 
 def problem(status: int, title: str, detail: str, **extra: Any) -> JSONResponse:
@@ -70,7 +79,7 @@ def problem(status: int, title: str, detail: str, **extra: Any) -> JSONResponse:
 
 async def answer_error(request: Request, status: int, title: str, detail: str, **extra: Any) -> Response:
     """The error in the form that its reader can use."""
-    if is_api(request):
+    if wants_json(request):
         return problem(status, title, detail, **extra)
     headers = {"Retry-After": str(extra["retry_after"])} if "retry_after" in extra else None
     return await run_in_threadpool(
@@ -84,7 +93,7 @@ async def refusal(request: Request, status: int, detail: str) -> Response:
 
 
 async def app_error(request: Request, error: AppError) -> Response:
-    if isinstance(error, NotSignedIn) and not is_api(request) and request.method in SAFE_METHODS:
+    if isinstance(error, NotSignedIn) and not wants_json(request) and request.method in SAFE_METHODS:
         wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/sign-in?next={quote(wanted, safe='')}", status_code=303)
     return await answer_error(request, error.status, error.title, error.detail, **error.extra)
@@ -113,6 +122,8 @@ def _place(location: tuple[Any, ...]) -> str:
 
 
 def _message(entry: dict[str, Any]) -> str:
+    if entry["loc"] in HINTS:
+        return HINTS[entry["loc"]]
     if entry["type"] == "json_invalid":
         return f"The body is no valid JSON: {entry['ctx']['error']}"
     message = str(entry["msg"]).removeprefix("Value error, ")

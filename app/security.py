@@ -165,13 +165,13 @@ def _api_identity(request: Request, session: Session) -> tuple[User, tuple[str, 
     return user, tokens.ROLE_SCOPES[user.role]
 
 
-def require_scope(scope: str) -> Callable[..., User]:
-    """For the API: the person whose token or session holds `scope`."""
+def require_scope(scope: str | None) -> Callable[..., User]:
+    """For the API: the person whose token or session holds `scope`; None takes any token that is good."""
 
     def check(request: Request, session: SessionDep, credentials: Annotated[object, Depends(bearer)]) -> User:
         user, scopes = _api_identity(request, session)
         request.state.user = user
-        if scope not in scopes:
+        if scope is not None and scope not in scopes:
             if scope in tokens.ROLE_SCOPES[user.role]:
                 raise Forbidden(f"This token lacks the scope “{scope}”.")
             raise refuse(request, f"The role {user.role} does not allow this; it takes the scope “{scope}”.")
@@ -180,6 +180,7 @@ def require_scope(scope: str) -> Callable[..., User]:
     return check
 
 
+AnyToken = Annotated[User, Depends(require_scope(None), scope="function")]
 TokenUser = Annotated[User, Depends(require_scope("label"), scope="function")]
 TokenReader = Annotated[User, Depends(require_scope("read"), scope="function")]
 TokenAdmin = Annotated[User, Depends(require_scope("admin"), scope="function")]

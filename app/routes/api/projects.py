@@ -10,7 +10,7 @@ from pydantic import Field
 
 from app.models import Project
 from app.routes.api.shapes import Request, Slug, Stored
-from app.security import SessionDep, TokenAdmin, TokenReader, TokenUser
+from app.security import AnyToken, SessionDep, TokenAdmin, TokenReader
 from app.services import audit, projects, rounds
 
 router = APIRouter(tags=["projects"])
@@ -104,7 +104,7 @@ class GuidelineOut(Stored):
 
 
 @router.get("/projects")
-def list_projects(session: SessionDep, user: TokenUser) -> list[ProjectOut]:
+def list_projects(session: SessionDep, user: AnyToken) -> list[ProjectOut]:
     """The projects of this installation."""
     return [ProjectOut.model_validate(project) for project in projects.list_projects(session)]
 
@@ -119,7 +119,7 @@ def create_project(session: SessionDep, user: TokenAdmin, body: ProjectIn) -> Pr
 
 
 @router.get("/projects/{project}")
-def show_project(session: SessionDep, user: TokenUser, project: Slug) -> ProjectOut:
+def show_project(session: SessionDep, user: AnyToken, project: Slug) -> ProjectOut:
     """What labelers need to know of a project."""
     return ProjectOut.model_validate(projects.get_project(session, project))
 
@@ -141,7 +141,7 @@ def change_settings(session: SessionDep, user: TokenAdmin, project: Slug, body: 
 
 
 @router.get("/projects/{project}/guidelines")
-def show_guidelines(session: SessionDep, user: TokenUser, project: Slug) -> GuidelineOut:
+def show_guidelines(session: SessionDep, user: AnyToken, project: Slug) -> GuidelineOut:
     """The version in force."""
     found = projects.get_project(session, project)
     return GuidelineOut.model_validate(projects.current_guideline(session, found.id))

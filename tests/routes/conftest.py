@@ -1,0 +1,147 @@
+"""People of every role with tokens, a project with prompts, and comparisons to rank, behind the whole application."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
+
+from app.models import Checkpoint, Comparison, Completion, Demonstration, Job, Project, Prompt, Slot, User
+from app.services import projects, prompts, rounds, snapshots, tokens, users
+
+PASSWORD = "four tall quiet horses"
+
+
+@dataclass
+class Person:
+    """Somebody with a token; `api` is a client that speaks for them, without any cookie."""
+
+    user: User
+    token: str
+    api: TestClient
+
+
+@pytest.fixture
+def make_person(client: TestClient, session: Session) -> Iterator[Callable[..., Person]]:
+    clients = []
+
+    def make(username: str, role: str = "labeler", scopes: list[str] | None = None, **kind: Any) -> Person:
+        user = users.create_user(session, username, username.title(), role, **kind)
+        _, plain = tokens.create_token(session, user, "test", scopes)
+        session.commit()
+        api = TestClient(
+            client.app,
+            base_url=f"{client.base_url}/api/v1",
+            headers={"Authorization": f"Bearer {plain}"},
+            follow_redirects=False,
+        )
+        clients.append(api)
+        return Person(user, plain, api)
+
+    yield make
+    for each in clients:
+        each.close()
+
+
+@pytest.fixture
+def labeler(make_person: Callable[..., Person]) -> Person:
+    return make_person("lena")
+
+
+@pytest.fixture
+def researcher(make_person: Callable[..., Person]) -> Person:
+    return make_person("rosa", "researcher")
+
+
+@pytest.fixture
+def admin(make_person: Callable[..., Person]) -> Person:
+    return make_person("ada", "admin")
+
+
+@pytest.fixture
+def sign_in(client: TestClient, session: Session) -> Callable[[User], str]:
+    """Give a person a password and the client their cookie; returns the plain session token."""
+
+    def enter(user: User) -> str:
+        link = users.invite_user(session, user, None)
+        users.accept_invitation(session, link.rsplit("/", 1)[1], PASSWORD)
+        session.commit()
+        answer = client.post("/sign-in", data={"username": user.username, "password": PASSWORD})
+        assert answer.status_code == 303, answer.text
+        return client.cookies["tutelage"]
+
+    return enter
+
+
+@pytest.fixture
+def base_model(tmp_path: Path) -> str:
+    folder = tmp_path / "base"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}))
+    (folder / "model.safetensors").write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
+    return str(folder)
+
+
+@pytest.fixture
+def project(session: Session, base_model: str) -> Project:
+    """Four prompts to be answered, one labeler each."""
+    draft = projects.ProjectDraft(name="Village", slug="village", base_model=base_model, demonstration_threshold=2)
+    made = projects.create_project(session, draft)
+    prompts.import_prompts(session, made, [json.dumps({"prompt": f"Question {n}?"}).encode() for n in range(4)])
+    session.commit()
+    return made
+
+
+@pytest.fixture
+def comparison(session: Session, project: Project) -> Comparison:
+    """Three completions of the first prompt, with an open slot."""
+    base = session.query(Checkpoint).filter_by(project_id=project.id, kind="base").one()
+    prompt = session.query(Prompt).filter_by(project_id=project.id).order_by(Prompt.id).first()
+    round_ = rounds.current_round(session, project.id)
+    assert prompt is not None
+    assert round_ is not None
+    made = Comparison(project_id=project.id, prompt_id=prompt.id, round_id=round_.id)
+    session.add(made)
+    session.flush()
+    for index, text in enumerate(["Marta.", "The miller.", "Who asks?"]):
+        session.add(
+            Completion(
+                comparison_id=made.id, prompt_id=prompt.id, checkpoint_id=base.id, sample_index=index, text=text,
+                sampling={"temperature": 1.0}, seed=index, finish_reason="stop", tokens=3,
+            )
+        )  # fmt: skip
+    session.add(Slot(project_id=project.id, kind="ranking", prompt_id=prompt.id, comparison_id=made.id, ordinal=1))
+    session.commit()
+    return made
+
+
+@pytest.fixture
+def world(session: Session, comparison: Comparison, admin: Person) -> dict[str, Any]:
+    """One of everything that an address may name, by the name of the path's parameter."""
+    job = Job(
+        project_id=comparison.project_id, kind="sft", state="succeeded", spec={}, input_hash="0" * 64, progress={},
+        result={"checkpoint": 1},
+    )  # fmt: skip
+    prompt_id = session.query(Prompt.id).order_by(Prompt.id.desc()).limit(1).scalar()
+    demonstration = Demonstration(project_id=comparison.project_id, prompt_id=prompt_id, text="Marta.", source="import")
+    session.add_all([job, demonstration])
+    session.flush()
+    round_ = rounds.current_round(session, comparison.project_id)
+    project = session.get_one(Project, comparison.project_id)
+    snapshot = snapshots.freeze_snapshot(session, project, round_, "demonstration")
+    checkpoint = session.query(Checkpoint).filter_by(project_id=project.id, kind="base").one()
+    scratch = users.create_user(session, "scratch", "Scratch", "labeler")
+    token, _ = tokens.create_token(session, scratch, "scratch")
+    link = users.invite_user(session, scratch, None)
+    session.commit()
+    return {
+        "project": "village", "slug": "village", "kind": "demonstrations", "job_id": job.id,
+        "demonstration_id": demonstration.id, "snapshot_id": snapshot.id, "checkpoint_id": checkpoint.id,
+        "user_id": scratch.id, "token_id": token.id, "token": link.rsplit("/", 1)[1],
+    }  # fmt: skip

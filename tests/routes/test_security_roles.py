@@ -1,0 +1,255 @@
+"""RELIABILITY, security 15 to 17: who may do what, on every route there is; blindness; tokens.
+
+A new route fails here until it stands in one of the lists.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from app.models import ApiToken, Comparison, Project, User
+from app.models.columns import TaskKind
+from app.services import assignments, passwords, users
+from tests.routes.walk import all_routes, fill
+
+API = "/api/v1"
+OPEN = {
+    ("GET", "/health"),
+    ("GET", "/sign-in"),
+    ("POST", "/sign-in"),
+    ("POST", "/sign-out"),
+    ("GET", "/invitations/{token}"),
+    ("POST", "/invitations/{token}"),
+}
+LABELER = {
+    ("GET", f"{API}/me"),
+    ("GET", f"{API}/projects"),
+    ("GET", f"{API}/projects/{{project}}"),
+    ("GET", f"{API}/projects/{{project}}/guidelines"),
+    ("POST", f"{API}/projects/{{project}}/assignments"),
+    ("GET", f"{API}/assignments/{{assignment_id}}"),
+    ("PUT", f"{API}/assignments/{{assignment_id}}/draft"),
+    ("POST", f"{API}/assignments/{{assignment_id}}/renewal"),
+    ("POST", f"{API}/assignments/{{assignment_id}}/release"),
+    ("POST", f"{API}/assignments/{{assignment_id}}/skip"),
+    ("POST", f"{API}/assignments/{{assignment_id}}/submission"),
+    ("GET", "/"),
+    ("GET", "/account"),
+    ("POST", "/account/password"),
+    ("GET", "/projects/{slug}"),
+    ("GET", "/projects/{slug}/label"),
+    ("GET", "/projects/{slug}/guidelines"),
+    ("GET", "/projects/{slug}/rank"),
+    ("POST", "/projects/{slug}/rank"),
+    ("GET", "/projects/{slug}/write"),
+    ("POST", "/projects/{slug}/write"),
+    ("GET", "/assignments/{assignment_id}"),
+    ("PUT", "/assignments/{assignment_id}/draft"),
+    ("POST", "/assignments/{assignment_id}/lease"),
+    ("POST", "/assignments/{assignment_id}/resume"),
+    ("POST", "/assignments/{assignment_id}/release"),
+    ("POST", "/assignments/{assignment_id}/skip"),
+    ("POST", "/assignments/{assignment_id}/submission"),
+    ("POST", "/assignments/{assignment_id}/send"),
+    ("POST", "/preview"),
+}
+RESEARCHER = {
+    ("GET", f"{API}/projects/{{project}}/settings"),
+    ("GET", f"{API}/projects/{{project}}/rounds"),
+    ("GET", f"{API}/projects/{{project}}/checkpoints"),
+    ("GET", f"{API}/projects/{{project}}/jobs"),
+    ("GET", f"{API}/projects/{{project}}/exports/{{kind}}.jsonl"),
+    ("GET", f"{API}/checkpoints/{{checkpoint_id}}"),
+    ("GET", f"{API}/checkpoints/{{checkpoint_id}}/lineage"),
+    ("GET", f"{API}/jobs/{{job_id}}"),
+    ("GET", f"{API}/jobs/{{job_id}}/events"),
+    ("GET", f"{API}/demonstrations/{{demonstration_id}}/lineage"),
+    ("GET", f"{API}/rankings/{{ranking_id}}/lineage"),
+    ("GET", f"{API}/snapshots/{{snapshot_id}}"),
+    ("GET", f"{API}/snapshots/{{snapshot_id}}/labels"),
+    ("GET", "/projects/{slug}/checkpoints"),
+    ("GET", "/projects/{slug}/data"),
+    ("GET", "/projects/{slug}/exports/{kind}.jsonl"),
+    ("GET", "/projects/{slug}/labels/{kind}"),
+    ("GET", "/projects/{slug}/prompts"),
+    ("GET", "/projects/{slug}/rounds"),
+    ("GET", "/checkpoints/{checkpoint_id}"),
+    ("GET", "/labels/{kind}/{label_id}"),
+    ("GET", "/snapshots/{snapshot_id}"),
+    ("GET", "/jobs/{job_id}"),
+}
+ADMIN = {
+    ("POST", f"{API}/projects"),
+    ("PATCH", f"{API}/projects/{{project}}/settings"),
+    ("POST", f"{API}/projects/{{project}}/guidelines"),
+    ("POST", f"{API}/projects/{{project}}/pause"),
+    ("POST", f"{API}/projects/{{project}}/resume"),
+    ("POST", f"{API}/projects/{{project}}/prompts"),
+    ("POST", f"{API}/projects/{{project}}/demonstrations"),
+    ("POST", f"{API}/projects/{{project}}/rounds"),
+    ("POST", f"{API}/checkpoints/{{checkpoint_id}}/completions"),
+    ("POST", f"{API}/jobs/{{job_id}}/cancel"),
+    ("GET", f"{API}/users"),
+    ("POST", f"{API}/users"),
+    ("POST", f"{API}/users/{{user_id}}/link"),
+    ("POST", f"{API}/users/{{user_id}}/disable"),
+    ("POST", f"{API}/users/{{user_id}}/enable"),
+    ("GET", f"{API}/tokens"),
+    ("POST", f"{API}/tokens"),
+    ("DELETE", f"{API}/tokens/{{token_id}}"),
+    ("GET", "/users"),
+    ("POST", "/users"),
+    ("POST", "/users/{user_id}/link"),
+    ("POST", "/users/{user_id}/disable"),
+    ("POST", "/users/{user_id}/enable"),
+    ("GET", "/projects/new"),
+    ("POST", "/projects"),
+    ("GET", "/projects/{slug}/settings"),
+    ("POST", "/projects/{slug}/settings"),
+    ("POST", "/projects/{slug}/guidelines"),
+    ("POST", "/projects/{slug}/prompts/import"),
+    ("POST", "/projects/{slug}/pause"),
+    ("POST", "/projects/{slug}/resume"),
+    ("POST", "/projects/{slug}/rounds"),
+    ("POST", "/jobs/{job_id}/cancel"),
+}
+SAFE = {"GET", "HEAD"}
+
+
+@pytest.fixture
+def values(world: dict[str, Any], session: Session, project: Project) -> Callable[[User], dict[str, Any]]:
+    """What fills the addresses for a person: their own task, and one of everything else."""
+
+    def of(user: User) -> dict[str, Any]:
+        task = assignments.claim_task(session, project, user, TaskKind.DEMONSTRATION)
+        session.commit()
+        assert task is not None
+        return world | {"assignment_id": task.assignment.id, "ranking_id": 999_999}
+
+    return of
+
+
+def test_security_15_every_route_has_its_role(client: TestClient) -> None:
+    routes = set(all_routes(client.app))
+    assert routes - (OPEN | LABELER | RESEARCHER | ADMIN) == set()
+
+
+def ask(client: TestClient, method: str, address: str, headers: dict[str, str]) -> Any:
+    return client.request(method, address, headers=headers, content=b"")
+
+
+@pytest.mark.parametrize("role", ["labeler", "researcher", "admin"])
+def test_security_15_role_by_route(
+    client: TestClient, session: Session, values: Any, make_person: Any, role: str
+) -> None:
+    """404 for looking and 403 for acting above one's role; at or below it neither."""
+    person = make_person("pia", role)
+    filled = values(person.user)
+    allowed = LABELER | (RESEARCHER if role != "labeler" else set()) | (ADMIN if role == "admin" else set())
+    cookie = {"Cookie": f"tutelage={users.start_session(session, person.user)}"}
+    session.commit()
+    for method, path in sorted(set(all_routes(client.app)) - OPEN):
+        headers = {"Authorization": f"Bearer {person.token}"} if path.startswith(API) else cookie
+        status = ask(client, method, fill(path, filled), headers).status_code
+        if (method, path) not in allowed:
+            assert status == (404 if method in SAFE else 403), (role, method, path, status)
+        elif "ranking_id" in path:  # there is none, and all may know
+            assert status == 404, (role, method, path, status)
+        else:
+            assert status not in (401, 403, 404, 405), (role, method, path, status)
+            assert status < 500, (role, method, path, status)
+
+
+def test_security_15_nobody_without_signing_in(client: TestClient, values: Any, labeler: Any) -> None:
+    filled = values(labeler.user)
+    for method, path in sorted(set(all_routes(client.app)) - OPEN):
+        answer = ask(client, method, fill(path, filled), {})
+        if path.startswith(API) or method not in SAFE:
+            assert answer.status_code == 401, (method, path)
+        else:
+            assert answer.status_code == 303, (method, path)
+            assert answer.headers["location"].startswith("/sign-in?next=")
+
+
+def test_security_15_an_unknown_project_is_404_for_everybody(client: TestClient, values: Any, admin: Any) -> None:
+    filled = values(admin.user) | {"project": "nowhere"}
+    for method, path in sorted(all_routes(client.app)):
+        if "{project}" in path and method in SAFE:
+            assert admin.api.request(method, fill(path, filled).removeprefix(API)).status_code == 404, path
+
+
+def test_security_16_labelers_learn_no_model_and_no_labels_of_others(
+    comparison: Comparison, labeler: Any, client: TestClient, session: Session
+) -> None:
+    """Nothing but ids, texts and their own work, in the JSON and on the page."""
+    task = labeler.api.post("/projects/village/assignments", json={"kind": "ranking"})
+    listed = json.dumps(task.json())
+    for word in ("checkpoint", "model", "policy", "seed", "logprob", "sampl", "temperature", "LlamaForCausalLM"):
+        assert word not in listed, word
+    cookie = {"Cookie": f"tutelage={users.start_session(session, labeler.user)}"}
+    session.commit()
+    page = client.get(f"/assignments/{task.json()['id']}", headers=cookie)
+    assert page.status_code == 200
+    for word in ("checkpoint", "logprob", "temperature", "LlamaForCausalLM"):
+        assert word not in page.text, word
+
+
+def test_security_17_tokens_are_stored_hashed(labeler: Any, session: Session) -> None:
+    assert session.scalar(select(ApiToken.token_hash)) == passwords.hash_token(labeler.token)
+    assert labeler.token not in str(session.execute(text("SELECT * FROM api_tokens")).all())
+
+
+def test_security_17_tokens_expire_and_are_revoked(labeler: Any, session: Session) -> None:
+    assert labeler.api.get("/me").status_code == 200
+    session.execute(update(ApiToken).values(expires_at=func.now()))
+    session.commit()
+    answer = labeler.api.get("/me")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    session.execute(update(ApiToken).values(expires_at=func.now() + text("interval '1 day'"), revoked_at=func.now()))
+    session.commit()
+    assert labeler.api.get("/me").status_code == 401
+
+
+def test_security_17_a_scope_bounds_a_token(make_person: Any, project: Project) -> None:
+    reader = make_person("ada", "admin", scopes=["read"])
+    assert reader.api.get("/projects/village/rounds").status_code == 200
+    for answer in (
+        reader.api.post("/projects/village/rounds"),
+        reader.api.post("/projects/village/assignments", json={"kind": "ranking"}),
+        reader.api.post("/tokens", json={"name": "more"}),
+    ):
+        assert answer.status_code == 403
+        assert "scope" in answer.json()["detail"]
+
+
+def test_security_17_a_token_loses_what_its_person_loses(make_person: Any, session: Session) -> None:
+    person = make_person("ada", "admin")
+    assert person.api.get("/users").status_code == 200
+    session.execute(update(User).values(role="labeler"))
+    session.commit()
+    assert person.api.get("/users").status_code == 404
+
+
+def test_security_17_no_token_in_an_address(client: TestClient, labeler: Any) -> None:
+    for name in ("token", "access_token", "api_key", "authorization"):
+        assert client.get("/api/v1/me", params={name: labeler.token}).status_code == 401
+    assert client.get("/api/v1/me", headers={"Cookie": f"tutelage={labeler.token}"}).status_code == 401
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic abc", "Bearer \x7f", "bearer nonsense", "token x"])
+def test_security_17_malformed_headers_are_401(client: TestClient, header: str) -> None:
+    assert client.get("/api/v1/me", headers={"Authorization": header}).status_code == 401
+
+
+def test_the_cookie_opens_the_api_too(client: TestClient, session: Session, sign_in: Any, labeler: Any) -> None:
+    sign_in(labeler.user)
+    assert client.get("/api/v1/me").json()["username"] == "lena"
+    assert client.get("/api/v1/users").status_code == 404
