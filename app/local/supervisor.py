@@ -173,7 +173,7 @@ class Supervisor:
                     how = child.died()
                     delay = max(0.0, child.retry_at - time.monotonic())
                     say(f"{child.name} {how}; starting it again in {delay:.1f} s (log: {child.log})")
-                    if child.deaths == 1:
+                    if child.deaths == 1 and "killed" not in how:
                         say(child.last_words())
                 elif child.process is None and time.monotonic() >= child.retry_at:
                     child.start()

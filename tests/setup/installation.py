@@ -26,7 +26,10 @@ def free_port() -> int:
         return port
 
 
-def until(true: Callable[[], bool], seconds: float) -> bool:
+PATIENCE = 120.0  # seconds; nothing takes so long, unless the machine is very busy
+
+
+def until(true: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
@@ -60,7 +63,7 @@ class Installation:
     def output(self) -> str:
         return "\n".join(self.lines)
 
-    def ready(self, seconds: float = 60) -> float:
+    def ready(self, seconds: float = PATIENCE) -> float:
         """Wait for the address to be printed and to answer; answers the seconds since the start."""
         until(lambda: READY.search(self.output) is not None or self.process.poll() is not None, seconds)
         assert READY.search(self.output), self.output
@@ -86,7 +89,7 @@ class Installation:
         self.process.send_signal(signum)
         return self.wait()
 
-    def wait(self, seconds: float = 40) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         code = self.process.wait(seconds)
         self._reader.join(5)
         return code
