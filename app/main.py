@@ -54,7 +54,7 @@ class Application(FastAPI):
         for operation in (each for path in document["paths"].values() for each in path.values()):
             for status in ("4XX", "5XX"):
                 content = operation["responses"][status]["content"]
-                operation["responses"][status]["content"] = {"application/problem+json": [*content.values()][0]}
+                operation["responses"][status]["content"] = {"application/problem+json": next(iter(content.values()))}
         return document
 
 
