@@ -20,8 +20,8 @@ from markdown_it.utils import EnvType, OptionsDict
 
 LONGEST = 200_000  # characters; anything longer is shown as plain lines
 TOP_HEADING = 3  # the page has h1, a response's letter h2
-BLOCKS = {"p", "li", "h3", "h4", "h5", "h6", "blockquote", "td", "th"}
-TAGS = BLOCKS | set("a br code em hr ol pre s span strong table tbody thead tr ul".split())
+BLOCKS = {"p", "ol", "ul", "h3", "h4", "h5", "h6", "blockquote", "td", "th"}
+TAGS = {"a", "br", "code", "em", "hr", "li", "pre", "s", "span", "strong", "table", "tbody", "thead", "tr"} | BLOCKS
 
 CHINESE_OR_JAPANESE = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿]")
 
@@ -33,11 +33,14 @@ def count_words(text: str) -> int:
 
 
 @lru_cache(maxsize=2048)
-def render_markdown(text: str) -> str:
-    """Sanitised HTML of `text`; the cache makes showing the same response again free."""
+def render_markdown(text: str, breaks: bool = True) -> str:
+    """Sanitised HTML of `text`; the cache makes showing the same response again free.
+
+    Models break lines on purpose, so a line break is kept; `breaks=False` is for texts wrapped by their authors.
+    """
     if len(text) > LONGEST:
         return f'<pre dir="auto">{escape(text)}</pre>'
-    html: str = PARSER.render(text)
+    html: str = (PARSER if breaks else WRAPPED).render(text)
     return nh3.clean(
         html,
         tags=TAGS,
@@ -67,9 +70,9 @@ def _code_by_lines(self: RendererHTML, tokens: Sequence[Token], index: int, opti
     return "<pre><code>" + "".join(f'<span class="ln">{escape(line)}\n</span>' for line in lines) + "</code></pre>\n"
 
 
-def _parser() -> MarkdownIt:
-    # js-default: CommonMark with tables and strikethrough. Models break lines on purpose, so a line break is kept.
-    parser = MarkdownIt("js-default", {"html": False, "linkify": False, "breaks": True, "maxNesting": 40})
+def _parser(breaks: bool) -> MarkdownIt:
+    # js-default: CommonMark with tables and strikethrough.
+    parser = MarkdownIt("js-default", {"html": False, "linkify": False, "breaks": breaks, "maxNesting": 40})
     parser.disable("image")
     parser.core.ruler.push("tutelage", _lower_headings_and_align_cells)
     parser.add_render_rule("fence", _code_by_lines)
@@ -77,4 +80,4 @@ def _parser() -> MarkdownIt:
     return parser
 
 
-PARSER = _parser()
+PARSER, WRAPPED = _parser(True), _parser(False)

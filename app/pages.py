@@ -21,9 +21,9 @@ from app.settings import ROOT
 from app.static_files import static_url
 
 
-def markdown(text: str) -> Markup:
+def markdown(text: str, breaks: bool = True) -> Markup:
     """Sanitised HTML; see app.markdown for what passes."""
-    return Markup(render_markdown(text))
+    return Markup(render_markdown(text, breaks))
 
 
 def number(value: float | None, digits: int = 0) -> str:

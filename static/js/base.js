@@ -38,7 +38,7 @@ export function localTimes(root = document) {
   }
 }
 localTimes();
-document.addEventListener("htmx:after:swap", (event) => localTimes(event.target));
+document.addEventListener("htmx:afterSwap", (event) => localTimes(event.target));
 
 /* A form that changes something for good asks first. */
 document.addEventListener("submit", (event) => {

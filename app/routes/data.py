@@ -1,0 +1,109 @@
+"""What comes out: exports as downloads, snapshots with their hashes, the labels themselves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
+from starlette.responses import StreamingResponse
+
+from app.errors import NotFound
+from app.models import Project
+from app.pages import render
+from app.routes.api.exports import NDJSON, Format, Kind, download_name, export_chunks
+from app.routes.checkpoints import LabelKind
+from app.security import Researcher, SessionDep
+from app.services import audit, browsing, checkpoints, projects, snapshots
+
+router = APIRouter()
+
+
+@router.get("/projects/{slug}/data")
+def show_data(request: Request, session: SessionDep, user: Researcher, slug: str) -> HTMLResponse:
+    project = projects.get_project(session, slug)
+    return render(
+        request,
+        "data/show.html",
+        project=project,
+        counts=browsing.count_labels(session, project),
+        prompts=browsing.count_prompts(session, project),
+        snapshots=snapshots.list_snapshots(session, project.id),
+    )
+
+
+@router.get("/projects/{slug}/exports/{kind}.jsonl")
+def download(
+    session: SessionDep,
+    user: Researcher,
+    slug: str,
+    kind: Kind,
+    format: Format = "native",
+    simulated: bool = True,
+    snapshot: Annotated[int | None, Query(ge=1)] = None,
+) -> StreamingResponse:
+    """The same file as the API gives, for somebody who is signed in."""
+    project = projects.get_project(session, slug)
+    if snapshot is not None and snapshots.get_snapshot(session, snapshot).project_id != project.id:
+        raise NotFound(f"This project has no snapshot {snapshot}.")
+    audit.record(
+        session,
+        user,
+        "export",
+        f"project:{project.id}",
+        kind=kind,
+        format=format,
+        simulated=simulated,
+        snapshot=snapshot,
+    )
+    name = download_name(project, kind, format, datetime.now(UTC))
+    return StreamingResponse(
+        export_chunks(project, kind, format, simulated, snapshot),
+        media_type=NDJSON,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@router.get("/projects/{slug}/labels/{kind}")
+def list_labels(
+    request: Request,
+    session: SessionDep,
+    user: Researcher,
+    slug: str,
+    kind: LabelKind,
+    before: Annotated[int | None, Query(ge=1)] = None,
+) -> HTMLResponse:
+    project = projects.get_project(session, slug)
+    labels = browsing.list_recent(session, project, kind, before)
+    return render(
+        request,
+        "data/labels.html",
+        project=project,
+        kind=kind.value,
+        labels=labels,
+        snapshot=None,
+        more=f"?before={labels[-1].id}" if len(labels) == browsing.PAGE else "",
+    )
+
+
+@router.get("/snapshots/{snapshot_id}")
+def show_snapshot(
+    request: Request,
+    session: SessionDep,
+    user: Researcher,
+    snapshot_id: int,
+    after: Annotated[int, Query(ge=0)] = 0,
+) -> HTMLResponse:
+    """The labels that a training read."""
+    snapshot = snapshots.get_snapshot(session, snapshot_id)
+    labels = checkpoints.snapshot_labels(session, snapshot, limit=browsing.PAGE, after=after)
+    return render(
+        request,
+        "data/labels.html",
+        project=session.get_one(Project, snapshot.project_id),
+        kind=snapshot.kind,
+        labels=labels,
+        snapshot=snapshot,
+        more=f"?after={labels[-1].id}" if len(labels) == browsing.PAGE else "",
+    )

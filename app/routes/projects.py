@@ -1,0 +1,177 @@
+"""Projects: a new one, its settings, its guidelines. For admins."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy.orm import Session
+from starlette.datastructures import FormData
+
+from app.errors import Conflict, Invalid
+from app.models import Project, User
+from app.pages import render
+from app.routes.labeling import read_form
+from app.security import Admin, SessionDep
+from app.services import audit, projects
+from app.services.projects import DEFAULT_FLAGS, DEFAULT_GUIDELINES, ProjectDraft
+
+router = APIRouter()
+
+NUMBERS = ("responses_per_prompt", "overlap", "demonstration_threshold", "ranking_threshold", "comparisons_per_round")
+Values = dict[str, Any]
+
+
+@router.get("/projects/new")
+def new_project(request: Request, session: SessionDep, user: Admin) -> HTMLResponse:
+    blank = asdict(ProjectDraft(name="", slug="", base_model="starter/model"))
+    typed = blank | {"recipe": "", "response_flags": _flag_lines(DEFAULT_FLAGS), "guidelines": DEFAULT_GUIDELINES}
+    return render(request, "projects/new.html", typed=typed, errors={}, problem=None)
+
+
+@router.post("/projects")
+def create_project(
+    request: Request, session: SessionDep, user: Admin, form: Annotated[FormData, Depends(read_form)]
+) -> Response:
+    typed = _typed(form)
+    try:
+        if typed["slug"] == "new":
+            raise Invalid("Choose another short name.", errors=[{"field": "slug", "message": "“new” is taken."}])
+        with session.begin_nested():
+            project = projects.create_project(session, ProjectDraft(**_parsed(typed, DEFAULT_FLAGS)))
+    except (Invalid, Conflict) as error:
+        return _refused(request, "projects/new.html", typed, error)
+    audit.record(session, user, "project.created", f"project:{project.id}", slug=project.slug)
+    return RedirectResponse(f"/projects/{project.slug}", status_code=303)
+
+
+@router.get("/projects/{slug}/settings")
+def show_settings(request: Request, session: SessionDep, user: Admin, slug: str, saved: bool = False) -> HTMLResponse:
+    project = projects.get_project(session, slug)
+    return _settings_page(request, session, project, saved=saved)
+
+
+@router.post("/projects/{slug}/settings")
+def change_settings(
+    request: Request, session: SessionDep, user: Admin, slug: str, form: Annotated[FormData, Depends(read_form)]
+) -> Response:
+    project = projects.get_project(session, slug)
+    typed = _typed(form)
+    try:
+        changes = _parsed(typed, project.response_flags)
+        for name in ("slug", "base_model", "guidelines"):
+            changes.pop(name)
+        with session.begin_nested():
+            projects.update_project(session, project, changes)
+    except Invalid as error:
+        return _settings_page(request, session, project, typed=typed, error=error)
+    audit.record(session, user, "project.changed", f"project:{project.id}", changed=sorted(changes))
+    return RedirectResponse(f"/projects/{slug}/settings?saved=true", status_code=303)
+
+
+@router.post("/projects/{slug}/guidelines")
+def publish_guidelines(
+    request: Request, session: SessionDep, user: Admin, slug: str, text: Annotated[str, Form(max_length=200_000)] = ""
+) -> Response:
+    project = projects.get_project(session, slug)
+    try:
+        guideline = projects.publish_guideline(session, project, text.replace("\r\n", "\n"))
+    except Invalid as error:
+        return _settings_page(request, session, project, error=error)
+    _note_guidelines(session, user, project, guideline.version)
+    return RedirectResponse(f"/projects/{slug}/settings?saved=true#guidelines", status_code=303)
+
+
+def _note_guidelines(session: Session, user: User, project: Project, version: int) -> None:
+    audit.record(session, user, "guidelines.published", f"project:{project.id}", version=version)
+
+
+def _typed(form: FormData) -> Values:
+    """The form as it was filled in, so that a refused one comes back whole."""
+    names = ("name", "slug", "base_model", *NUMBERS, "recipe", "response_flags", "guidelines")
+    typed: Values = {name: str(form.get(name, "")).replace("\r\n", "\n") for name in names}
+    return typed | {"asks_ratings": "asks_ratings" in form}
+
+
+def _parsed(typed: Values, known_flags: list[dict[str, str]]) -> Values:
+    """The values of a ProjectDraft. Raises Invalid for what cannot be read at all."""
+    values, errors = dict(typed), []
+    for name in NUMBERS:
+        text = typed[name].strip()
+        if text.isdecimal() and len(text) < 9:
+            values[name] = int(text)
+        else:
+            errors.append({"field": name, "message": "Give a whole number."})
+    try:
+        values["recipe"] = json.loads(typed["recipe"]) if typed["recipe"].strip() else {}
+        if not isinstance(values["recipe"], dict):
+            raise ValueError
+    except ValueError:
+        errors.append({"field": "recipe", "message": "This is no JSON object."})
+    if errors:
+        raise Invalid("Some fields cannot be read.", errors=errors)
+    values["response_flags"] = _flags(typed["response_flags"], known_flags)
+    return values
+
+
+def _flags(lines: str, known: list[dict[str, str]]) -> list[dict[str, str]]:
+    """One label a line. A label that stays keeps its key, since labels that are stored speak of it."""
+    keys = {flag["label"]: flag["key"] for flag in known}
+    flags: dict[str, str] = {}
+    for label in (line.strip()[:80] for line in lines.splitlines()):
+        if label:
+            made = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")[:40] or f"flag_{len(flags) + 1}"
+            flags.setdefault(keys.get(label, made if made[0].isalpha() else f"flag_{made}"[:40]), label)
+    return [{"key": key, "label": label} for key, label in flags.items()]
+
+
+def _flag_lines(flags: list[dict[str, str]]) -> str:
+    return "\n".join(flag["label"] for flag in flags)
+
+
+def _by_field(error: Invalid | Conflict) -> dict[str, str]:
+    listed = error.extra.get("errors", [])
+    fields: dict[str, str] = {}
+    for entry in listed:
+        name = str(entry.get("field", "")).split(".")[0]
+        fields[name] = f"{fields[name]} {entry['message']}" if name in fields else entry["message"]
+    return fields
+
+
+def _refused(request: Request, template: str, typed: Values, error: Invalid | Conflict) -> HTMLResponse:
+    return render(request, template, typed=typed, errors=_by_field(error), problem=error.detail, status=error.status)
+
+
+def _settings_page(
+    request: Request,
+    session: Session,
+    project: Project,
+    *,
+    typed: Values | None = None,
+    error: Invalid | None = None,
+    saved: bool = False,
+) -> HTMLResponse:
+    stored = {
+        "name": project.name,
+        "slug": project.slug,
+        "base_model": project.base_model,
+        "asks_ratings": project.asks_ratings,
+        "recipe": json.dumps(project.recipe, indent=2) if project.recipe else "",
+        "response_flags": _flag_lines(project.response_flags),
+        **{name: getattr(project, name) for name in NUMBERS},
+    }
+    return render(
+        request,
+        "projects/settings.html",
+        project=project,
+        typed=stored | (typed or {}),
+        errors=_by_field(error) if error else {},
+        problem=error.detail if error else None,
+        saved=saved,
+        guideline=projects.current_guideline(session, project.id),
+        status=422 if error else 200,
+    )
