@@ -67,6 +67,8 @@ class Guard:
             return held
         self.child = start_training(self.order, held)
         mark_folder(held[0], self.order["epoch"], self.child.pid)
+        for descriptor in held:  # from here on the training process alone holds the locks
+            os.close(descriptor)
         while (code := self.child.poll()) is None:
             self.listen(0.1)
             self.enforce()
@@ -89,6 +91,8 @@ class Guard:
             descriptor = locks.try_lock(paths[len(held)])
             if descriptor is not None:
                 held.append(descriptor)
+                if len(held) == 1:
+                    mark_folder(descriptor, self.order["epoch"], os.getpid())
             elif clock.now() > until:
                 return BUSY
             else:

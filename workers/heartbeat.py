@@ -42,7 +42,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         away = False
-        while not self.lost and not self._ended.wait(min(WATCH_SECONDS, self.every)):
+        while not self.lost and not self._ended.is_set():
             try:
                 self._ask()
                 away = False
@@ -50,6 +50,7 @@ class Heartbeat:
                 if not away:
                     log.warning("Job %s: no heartbeat: %s", self.job_id, describe(error))
                 away = True
+            self._ended.wait(min(WATCH_SECONDS, self.every))
 
     def _ask(self) -> None:
         sent = clock.now()
