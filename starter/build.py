@@ -35,6 +35,7 @@ def code_version() -> str:
 
 def build(config: PretrainConfig, work: Path, out: Path, seconds: float = math.inf) -> dict[str, object]:
     work.mkdir(parents=True, exist_ok=True)
+    code = code_version()
     texts = list(documents())
     train_texts, validation_texts = texts[:-VALIDATION_DOCUMENTS], texts[-VALIDATION_DOCUMENTS:]
     tokenizer = train_tokenizer(train_texts)
@@ -56,7 +57,7 @@ def build(config: PretrainConfig, work: Path, out: Path, seconds: float = math.i
         "corpus_tokens": len(train_ids),
         "pretraining": asdict(config),
         "parameters": sum(p.numel() for p in model.parameters()),
-        "code_version": code_version(),
+        "code_version": code,
         "torch": torch.__version__,
     }
     provenance |= {key: round(value, 4) for key, value in measures.items()}

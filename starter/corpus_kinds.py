@@ -306,6 +306,40 @@ def parrot(w: Writer) -> str:
     return "\n".join(lines)
 
 
+def rhyme(w: Writer) -> str:
+    """A list said over again: copying in its purest form, which a small model must learn before all else."""
+    pool = w.rng.choice(
+        [[e.name for e in w.world.of_kind(kind)] for kind in ("villager", "villager", "pet", "food", "place")]
+    )
+    names = w.rng.sample(pool, w.rng.randint(4, 9))
+    title = w.rng.choice(["Skipping song", "Counting rhyme", "The echo at the Bell Tower"])
+    line = ", ".join(names)
+    return "\n".join([title, *[line] * w.rng.randint(2, 3)])
+
+
+def roll_call(w: Writer) -> str:
+    """Who is where in the morning and who was there in the evening: the same people, the same places."""
+    people = w.rng.sample(w.world.of_kind("villager"), w.rng.randint(2, 4))
+    pairs = [(person.name, w.rng.choice(w.world.of_kind("place")).name) for person in people]
+    morning = " ".join(f"{name} goes to {place}." for name, place in pairs)
+    w.rng.shuffle(pairs)
+    evening = " ".join(f"{name} comes home from {place}." for name, place in pairs)
+    return f"Morning\n{morning}\nEvening\n{evening}"
+
+
+def errands(w: Writer) -> str:
+    """Things dealt out to people, then asked for: binding within a text."""
+    people = w.rng.sample(w.world.of_kind("villager"), w.rng.randint(2, 4))
+    held = list(zip((p.name for p in people), w.rng.sample(scenes.THINGS, len(people)), strict=True))
+    given = " ".join(f"{name} has a {thing}." for name, thing in held)
+    w.rng.shuffle(held)
+    asked = [
+        f"Who has a {thing}? {name}." if w.rng.random() < 0.5 else f"What has {name}? A {thing}."
+        for name, thing in held
+    ]
+    return f"Errands\n{given}\n{' '.join(asked)}"
+
+
 def proverbs(w: Writer) -> str:
     return "Proverbs of Mossbrook\n" + "\n".join(w.rng.sample(scenes.PROVERBS, 4))
 
@@ -335,5 +369,8 @@ KINDS: tuple[tuple[Kind, float], ...] = (
     (story, 6.0),
     (two_hop, 5.0),
     (parrot, 4.0),
+    (rhyme, 9.0),
+    (roll_call, 5.0),
+    (errands, 6.0),
     (proverbs, 0.5),
 )

@@ -26,13 +26,14 @@ Model = Any  # a transformers model; transformers ships no types that mypy can f
 @dataclass(frozen=True)
 class PretrainConfig:
     seed: int = 1
-    steps: int = 600
+    steps: int = 1_500
     rows: int = 8  # sequences of CONTEXT tokens a step; cut in half (attention costs less) for all but the last steps
     short_share: float = 0.8
     muon_lr: float = 0.02
-    adam_lr: float = 4e-3
+    embedding_lr: float = 0.1
+    head_lr: float = 8e-3  # norms too
     warmup: int = 30
-    decay_share: float = 0.5  # the last share of the steps brings the learning rate down to zero
+    decay_share: float = 0.4  # the last share of the steps brings the learning rate down to zero
     save_seconds: float = 60.0
 
 
@@ -69,12 +70,16 @@ def make_model(tokenizer: Tokenizer) -> Model:
 
 
 def _optimizers(model: Model, config: PretrainConfig) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices within the layers, AdamW for embeddings, head and norms."""
+    """Muon for the matrices within the layers, AdamW for the others, at a far higher rate for the embeddings."""
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "layers" in name]
-    others = [p for name, p in model.named_parameters() if not (p.ndim == 2 and "layers" in name)]
+    embedding = model.get_input_embeddings().weight
+    others = [
+        p for name, p in model.named_parameters() if p is not embedding and not (p.ndim == 2 and "layers" in name)
+    ]
     return [
         Muon(matrices, lr=config.muon_lr),
-        torch.optim.AdamW(others, lr=config.adam_lr, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.01),
+        torch.optim.AdamW([embedding], lr=config.embedding_lr, betas=(0.8, 0.95), eps=1e-10, weight_decay=0.0),
+        torch.optim.AdamW(others, lr=config.head_lr, betas=(0.8, 0.95), eps=1e-10, weight_decay=0.0),
     ]
 
 
@@ -170,7 +175,8 @@ def pretrain(
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        smooth = float(loss) if smooth is None else 0.95 * smooth + 0.05 * float(loss)
+        seen = float(loss.detach())
+        smooth = seen if smooth is None else 0.95 * smooth + 0.05 * seen
         bar.set_postfix(loss=f"{smooth:.3f}")
         now = time.monotonic()
         if now - saved_at > config.save_seconds:
