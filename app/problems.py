@@ -130,8 +130,8 @@ def _message(entry: dict[str, Any]) -> str:
     return message.encode("utf-8", "replace").decode().rstrip(".")
 
 
-async def data_error(request: Request, error: DataError) -> Response:
-    """Postgres refused a value: the only ones that get so far are characters and numbers that it cannot hold."""
+async def data_error(request: Request, error: Exception) -> Response:
+    """Postgres, or UTF-8 before it, refused a value: what gets so far are characters and numbers that it cannot hold."""
     sentence = (
         "A text holds a character that cannot be stored (a zero byte, half a character), or a number is too large."
     )
@@ -149,6 +149,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AppError, app_error)  # type: ignore[arg-type]  # Starlette types only Exception
     app.add_exception_handler(HTTPException, http_error)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, validation_error)  # type: ignore[arg-type]
-    app.add_exception_handler(DataError, data_error)  # type: ignore[arg-type]
+    app.add_exception_handler(DataError, data_error)
+    app.add_exception_handler(UnicodeEncodeError, data_error)
     app.add_exception_handler(OperationalError, database_error)
     app.add_exception_handler(PoolTimeout, database_error)

@@ -81,6 +81,17 @@ def test_import_prompts_is_all_or_nothing_and_names_the_lines(project: Project, 
     assert session.scalar(select(func.count()).select_from(Prompt)) == 4
 
 
+@pytest.mark.parametrize(
+    "line",
+    [b'{"prompt": "\\ud800"}', b'{"prompt": "a", "id": "\\u0000"}', b'{"prompt": "a", "use_case": "\\udfff"}', b"\xff"],
+)
+def test_import_of_what_cannot_be_stored_is_422(project: Project, admin: Any, session: Session, line: bytes) -> None:
+    """Half a character and a zero byte are JSON, but no text."""
+    answer = admin.api.post("/projects/village/prompts", content=b'{"prompt": "Good?"}\n' + line)
+    assert answer.status_code == 422, answer.text
+    assert session.scalar(select(func.count()).select_from(Prompt)) == 4
+
+
 def test_import_demonstrations(project: Project, admin: Any) -> None:
     body = lines({"prompt": "A new one?", "response": "Yes."})
     assert admin.api.post("/projects/village/demonstrations", content=body).json() == {"imported": 1}
