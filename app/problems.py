@@ -131,7 +131,7 @@ def _message(entry: dict[str, Any]) -> str:
 
 
 async def data_error(request: Request, error: Exception) -> Response:
-    """Postgres, or UTF-8 before it, refused a value: what gets so far are characters and numbers that it cannot hold."""
+    """Postgres, or UTF-8 before it, refused a value: a character or a number that it cannot hold."""
     sentence = (
         "A text holds a character that cannot be stored (a zero byte, half a character), or a number is too large."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from anyio import from_thread
@@ -43,16 +44,17 @@ DEMONSTRATIONS_BODY = jsonl_body(
 )
 
 
-def request_lines(request: HttpRequest) -> Iterator[bytes]:
+@contextmanager
+def request_lines(request: HttpRequest) -> Iterator[Iterator[bytes]]:
     """The lines of the body as they arrive, for a route that runs in a thread. A too long line comes cut short.
 
     Read to its end even when its reader gives up, since a client that is still sending may not see our answer.
     """
-    stream = request.stream()
+    chunks = _chunks(request.stream())
     try:
-        yield from split_lines(_chunks(stream), get_settings().import_line)
+        yield split_lines(chunks, get_settings().import_line)
     finally:
-        for _ in _chunks(stream):
+        for _ in chunks:
             pass
 
 
@@ -86,7 +88,8 @@ def split_lines(chunks: Iterator[bytes], longest: int) -> Iterator[bytes]:
 def import_prompts(request: HttpRequest, session: SessionDep, user: TokenAdmin, project: Slug) -> ImportOut:
     """Import prompts. When a row is refused nothing is stored, and `errors` lists the lines."""
     found = projects.get_project(session, project)
-    count = prompts.import_prompts(session, found, request_lines(request), source="api")
+    with request_lines(request) as lines:
+        count = prompts.import_prompts(session, found, lines, source="api")
     audit.record(session, user, "prompts.imported", f"project:{found.id}", rows=count)
     return ImportOut(imported=count)
 
@@ -95,6 +98,7 @@ def import_prompts(request: HttpRequest, session: SessionDep, user: TokenAdmin, 
 def import_demonstrations(request: HttpRequest, session: SessionDep, user: TokenAdmin, project: Slug) -> ImportOut:
     """Import answers that were written elsewhere, with their prompts."""
     found = projects.get_project(session, project)
-    count = demonstrations.import_demonstrations(session, found, request_lines(request), source="import")
+    with request_lines(request) as lines:
+        count = demonstrations.import_demonstrations(session, found, lines, source="import")
     audit.record(session, user, "demonstrations.imported", f"project:{found.id}", rows=count)
     return ImportOut(imported=count)
