@@ -58,8 +58,8 @@ async def static_files(scope: Scope, receive: Receive, send: Send) -> None:
 def _answer(request: Request) -> Response:
     root = request.scope.get("root_path", "")
     version, _, name = request.scope["path"].removeprefix(root).lstrip("/").partition("/")
-    path = (FOLDER / name).resolve()
-    if "\0" in name or not path.is_relative_to(FOLDER) or not path.is_file():
+    path = FOLDER if "\0" in name else (FOLDER / name).resolve()
+    if not path.is_relative_to(FOLDER) or not path.is_file():
         return PlainTextResponse("Not found.", status_code=404)
     plain, packed, kind = _content(path)
     headers = {

@@ -11,7 +11,8 @@ export class DraftKeeper {
     this.savedAt = savedAt || ""; // the server's moment of what it last stored
     Object.assign(this, { report, held });
     this.waiting = null; // content that the server has not confirmed
-    this.busy = false;
+    this.busy = null; // the AbortController of the save under way
+    this.paused = false; // while the label itself is being sent
     this.sent = false;
     addEventListener("online", () => this.save());
     addEventListener("pagehide", () => this.leave());
@@ -31,23 +32,24 @@ export class DraftKeeper {
     this.waiting = draft;
     try { localStorage.setItem(this.store, JSON.stringify({ at: new Date(), base: this.savedAt, draft })); } catch { /* Full or refused: the server still has it. */ }
     clearTimeout(this.timer);
+    if (this.paused) return;
     this.timer = setTimeout(() => this.save(), WAIT);
     this.report("saving");
   }
 
   async save() {
-    if (this.busy || this.sent || this.waiting === null) return;
+    if (this.busy || this.paused || this.sent || this.waiting === null) return;
     clearTimeout(this.timer);
     const draft = this.waiting;
-    this.busy = true;
+    const busy = this.busy = new AbortController();
     let status = 0, kept = null;
     try {
-      const answer = await put(this.url, draft);
+      const answer = await put(this.url, draft, { signal: busy.signal });
       status = answer.type === "opaqueredirect" ? 401 : answer.status;
       if (answer.ok) kept = await answer.json();
     } catch { /* No connection. */ }
-    this.busy = false;
-    if (this.sent) return;
+    if (this.busy !== busy) return; // given up by pause()
+    this.busy = null;
     if (kept) {
       this.savedAt = kept.saved_at;
       this.held(kept.expires_at);
@@ -72,7 +74,21 @@ export class DraftKeeper {
   }
 
   leave() {
-    if (this.waiting !== null && !this.sent) put(this.url, this.waiting, true).catch(() => {});
+    if (this.waiting !== null && !this.paused && !this.sent) put(this.url, this.waiting, { keepalive: true }).catch(() => {});
+  }
+
+  /** The label is on its way: a draft that comes after it would only be refused. */
+  pause() {
+    this.paused = true;
+    clearTimeout(this.timer);
+    this.busy?.abort();
+    this.busy = null;
+  }
+
+  /** It was refused: go on keeping. */
+  resume() {
+    this.paused = false;
+    this.save();
   }
 
   /** The label is stored: nothing more to keep. */
@@ -83,9 +99,10 @@ export class DraftKeeper {
   }
 }
 
-function put(url, draft, keepalive = false) {
+function put(url, draft, { keepalive = false, signal } = {}) {
   const body = JSON.stringify(draft);
   return fetch(url, {
+    signal,
     method: "PUT", body, redirect: "manual", headers: { "Content-Type": "application/json", Accept: "application/json" },
     keepalive: keepalive && body.length < 60000, // browsers refuse larger ones
   });

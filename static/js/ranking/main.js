@@ -59,7 +59,7 @@ async function go() {
   if (next) return change(next, { undoable: next.phase !== state.phase });
   doing = "sending";
   render();
-  await desk.keeper.save(); // the server then has the draft, should it refuse the submission
+  desk.keeper.pause();
   const answer = await send(root.assignment, s.submission(state, task, $("#why").value, activeSeconds()),
     () => desk.notice("offline", "No connection.", "Your ranking is kept in this browser and sent as soon as the connection is back."));
   if (answer.next) {
@@ -70,6 +70,7 @@ async function go() {
   }
   doing = "";
   render();
+  if (answer.status !== 409) desk.keeper.resume();
   desk.notice("refused", answer.problem, answer.status === 401 ? "Sign in again in another tab, then press Send." : "Your ranking is kept.",
     answer.status === 401 ? desk.link("/sign-in", "Sign in") : answer.status === 409 ? desk.next() : null);
 }
@@ -134,6 +135,7 @@ document.addEventListener("change", (event) => {
   else if (target.closest(".flag-box")) flag(flagKeys.indexOf(target.value), id);
 });
 $("#why").addEventListener("input", keep);
+$("#task").noValidate = true; // the fields of the form without scripts are required, and hidden here
 $("#task").addEventListener("submit", (event) => { event.preventDefault(); go(); });
 
 /* Phone: a sideways swipe over the text turns the page. */

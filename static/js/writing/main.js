@@ -50,7 +50,7 @@ async function submit() {
   if (!answer.value.trim()) { say("Write an answer first, or skip the task."); return answer.focus(); }
   sending = true;
   $("#go").replaceChildren("Sending");
-  await desk.keeper.save();
+  desk.keeper.pause();
   const result = await send(root.assignment, { text: answer.value, seconds: activeSeconds() },
     () => desk.notice("offline", "No connection.", "Your answer is kept in this browser and sent as soon as the connection is back."));
   if (result.next) {
@@ -60,6 +60,7 @@ async function submit() {
     return;
   }
   sending = false;
+  if (result.status !== 409) desk.keeper.resume();
   $("#go").replaceChildren("Send ", make("kbd", { textContent: "Ctrl Enter" }));
   desk.notice("refused", result.problem, result.status === 401 ? "Sign in again in another tab, then press Send." : "Your answer is kept.",
     result.status === 401 ? desk.link("/sign-in", "Sign in") : result.status === 409 ? desk.next() : null);
