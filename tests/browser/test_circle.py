@@ -172,12 +172,12 @@ def download(page: Page, link: str) -> list[dict[str, Any]]:
 
 
 def test_whole_circle_as_labeler_admin_and_researcher(
-    running: str, browser: Browser, tiny_model: Path, tmp_path: Path
+    running: str, chromium: Browser, tiny_model: Path, tmp_path: Path
 ) -> None:
     link = re.search(r"(http://\S+)/invitations/\S+", running)
     assert link is not None, running
     base = link.group(1)
-    admin, labeler, researcher = (Person(browser.new_context(accept_downloads=True)) for _ in range(3))
+    admin, labeler, researcher = (Person(chromium.new_context(accept_downloads=True)) for _ in range(3))
 
     admin.join(link.group(0))
     make_project(admin, base, tiny_model, tmp_path / "prompts.jsonl")
