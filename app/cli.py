@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import Annotated
 
 import typer
 
 from app.commands import data, people
 from app.commands.shell import connect, fail
+
+BEGAN = time.monotonic()
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,7 +40,7 @@ def up(with_parent: Annotated[bool, typer.Option(help="Stop when the process tha
         from app.local.tether import die_with_parent
 
         die_with_parent(os.getppid(), signal.SIGTERM)
-    sys.exit(supervisor.main())
+    sys.exit(supervisor.main(BEGAN))
 
 
 @app.command()

@@ -11,7 +11,7 @@ from app.local import StartError
 from app.local.child import Child
 from app.settings import Settings
 
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 180.0
 
 
 def port_is_free(host: str, port: int) -> bool:

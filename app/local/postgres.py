@@ -22,7 +22,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psutil
-import psycopg
 
 from app.local import StartError
 from app.local.child import Child
@@ -30,7 +29,7 @@ from app.local.child import Child
 SUPERUSER = "tutelage"
 DATABASE = "tutelage"
 SYSTEM_USER = "tutelage-postgres"  # whom root starts it as, since Postgres refuses to run as root
-START_SECONDS = 60.0
+START_SECONDS = 180.0  # a busy machine may be slow; a server that gives up is noticed at once
 # A laptop has a few connections; containers give little shared memory, which parallel queries would need.
 OPTIONS = {"listen_addresses": "", "max_connections": "150", "max_parallel_workers_per_gather": "0", "timezone": "UTC",
            "log_timezone": "UTC", "unix_socket_permissions": "0700"}  # fmt: skip
@@ -114,6 +113,8 @@ class Postgres:
 
     def await_ready(self, child: Child) -> None:
         """Return once it answers, with the database made if it was missing."""
+        import psycopg  # while the server starts
+
         end = time.monotonic() + START_SECONDS
         while True:
             with suppress(psycopg.OperationalError), psycopg.connect(self.url("postgres"), autocommit=True) as session:

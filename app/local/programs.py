@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from app.queue import queues_for
 from app.settings import Settings
 
 
@@ -13,6 +12,8 @@ def web_command() -> list[str]:
 
 
 def worker_command(settings: Settings) -> list[str]:
+    from app.queue import queues_for  # imports SQLAlchemy, which nothing waits for by then
+
     return [
         sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker", "--pool=solo", "--loglevel=INFO",
         "--without-gossip", "--without-mingle", "--without-heartbeat", "-n", f"{settings.device}@%h",

@@ -17,7 +17,7 @@ from pathlib import Path
 from app.local import StartError
 from app.local.child import Child
 
-START_SECONDS = 15.0
+START_SECONDS = 180.0  # a busy machine may be slow; a server that gives up is noticed at once
 
 
 def program() -> str:

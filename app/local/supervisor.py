@@ -40,9 +40,8 @@ def say(line: str) -> None:
         print(line, flush=True)
 
 
-def up() -> None:
+def up(began: float) -> None:
     """Start everything, print the address, keep it running; return once asked to stop and all has ended."""
-    began = time.monotonic()
     settings = get_settings()
     home = Home(settings.home)
     supervisor = Supervisor(home, settings)
@@ -107,14 +106,14 @@ class Supervisor:
         env = self.environment()
         logs = self.home.logs
         web = self.add(Child("web", web_command(), logs / "web.log", env, ROOT, waits=True))
-        worker = self.add(Child("worker", worker_command(self.settings), logs / "worker.log", env, ROOT, grace=20))
         web.start()  # it imports the application meanwhile, and waits
         self.start_stores()
         link = prepare_database()
         web.go()
         await_page(web, self.settings)
         self.announce(time.monotonic() - began, link)
-        worker.start()
+        command = worker_command(self.settings)
+        self.add(Child("worker", command, logs / "worker.log", env, ROOT, grace=20)).start()
 
     def start_stores(self) -> None:
         """Postgres and Redis, side by side, where they are ours."""
@@ -227,10 +226,10 @@ def prepare_database() -> str | None:
     return link
 
 
-def main() -> int:
+def main(began: float) -> int:
     """Run `up`; a failure becomes one line on the terminal. For app/cli.py."""
     try:
-        up()
+        up(began)
     except Stop:  # a second signal, while the first was being heard
         return 0
     except StartError as error:
