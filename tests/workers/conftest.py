@@ -19,7 +19,7 @@ from app.models import AuditEvent, Job, Project
 from app.services import jobs
 from app.settings import ROOT, get_settings
 
-LEASE = 6  # seconds; production has 30
+SHORT_LEASE = 6  # seconds, where a test waits for a lease to end; else the 30 of production
 PATIENCE = 60.0
 
 
@@ -99,15 +99,21 @@ def assert_never_two_at_once(job_id: int) -> None:
 
 
 @pytest.fixture
-def quick(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short leases and frequent looks."""
-    monkeypatch.setenv("TUTELAGE_JOB_LEASE_SECONDS", str(LEASE))
+def quick(settings: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frequent looks for work."""
     monkeypatch.setenv("TUTELAGE_POLL_SECONDS", "0.5")
     get_settings.cache_clear()
 
 
 @pytest.fixture
-def start_worker(quick: None, redis_url: str, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+def short_lease(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUTELAGE_JOB_LEASE_SECONDS", str(SHORT_LEASE))
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def start_worker(quick: None, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    """Start workers on the Redis and the database that the environment names by then; they end with the test."""
     workers: list[Worker] = []
 
     def start(**environment: str) -> Worker:
@@ -123,14 +129,14 @@ def start_worker(quick: None, redis_url: str, tmp_path: Path) -> Iterator[Callab
 @pytest.fixture
 def add_job(database: str) -> Callable[..., int]:
     """Create a job as a service would; answers its id."""
+    return create_job
+
+
+def create_job(device: str = "any", **spec: Any) -> int:
     with transaction() as session:
-        project = Project(slug="p", name="P", base_model="none", response_flags=[], recipe={})
-        session.add(project)
-        session.flush()
-        project_id = project.id
-
-    def add(device: str = "any", **spec: Any) -> int:
-        with transaction() as session:
-            return jobs.create_job(session, project_id, "sft", spec, device=device).id
-
-    return add
+        project = session.scalars(select(Project)).one_or_none()
+        if project is None:
+            project = Project(slug="p", name="P", base_model="none", response_flags=[], recipe={})
+            session.add(project)
+            session.flush()
+        return jobs.create_job(session, project.id, "sft", spec, device=device).id

@@ -38,6 +38,7 @@ def start(tmp_path: Path, settings: Settings) -> Iterator[Callable[..., Child]]:
 
     yield start
     for child in children:
+        child.guard.send_signal(signal.SIGCONT)
         child.close()
         child.guard.wait(10)
 
@@ -171,7 +172,6 @@ def test_a_newer_epoch_ends_an_older_one_that_was_paused(start: Callable[..., Ch
     assert start({"steps": 1}, epoch=2).wait(20) == 0
     assert gone(process)
     assert not (tmp_path / "overlap.txt").exists()
-    older.guard.send_signal(signal.SIGCONT)
 
 
 def test_the_lock_lives_as_long_as_the_training_process(start: Callable[..., Child], tmp_path: Path) -> None:
@@ -186,9 +186,7 @@ def test_the_lock_lives_as_long_as_the_training_process(start: Callable[..., Chi
     assert locks.all_free([tmp_path / "lock"])
 
 
-def test_a_gpu_has_one_training(
-    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gpu_has_one_training(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two jobs for one GPU the second does not start; one for another GPU does."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -212,9 +210,7 @@ def test_a_gpu_has_one_training(
     assert locks.all_free(locks.gpu_locks(["0", "1", "2"]))
 
 
-def test_a_signal_to_all_processes_leaves_the_guard_to_see_the_end(
-    start: Callable[..., Child], tmp_path: Path
-) -> None:
+def test_a_signal_to_all_processes_leaves_the_guard_to_see_the_end(start: Callable[..., Child], tmp_path: Path) -> None:
     child = start(FOREVER)
     process = training(tmp_path)
     os.kill(child.guard.pid, signal.SIGTERM)

@@ -85,7 +85,9 @@ def test_what_is_no_progress_is_left_out(line: bytes) -> None:
 
 
 def test_what_postgres_cannot_hold_is_cleaned() -> None:
-    line = b'{"step": 1, "of": 2, "phase": "a\\u0000\\ud800b", "metrics": {"x": NaN, "y": 1e999, "z\\u0000": 1, "w": "t"}}'
+    line = (
+        b'{"step": 1, "of": 2, "phase": "a\\u0000\\ud800b", "metrics": {"x": NaN, "y": 1e999, "z\\u0000": 1, "w": "t"}}'
+    )
     assert parse(line) == {
         "step": 1, "of": 2, "phase": "a?b", "metrics": {"x": None, "y": None, "z": 1, "w": None},
     }  # fmt: skip
