@@ -26,7 +26,7 @@ Model = Any  # a transformers model; transformers ships no types that mypy can f
 @dataclass(frozen=True)
 class PretrainConfig:
     seed: int = 1
-    steps: int = 1_500
+    steps: int = 800
     rows: int = 8  # sequences of CONTEXT tokens a step; cut in half (attention costs less) for all but the last steps
     short_share: float = 0.8
     muon_lr: float = 0.02

@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import training  # before torch: sets how idle threads wait
 from starter.demonstrations import write
 from starter.judge import Judgment, judge
 from starter.prompts import Prompt, all_prompts
@@ -28,8 +27,6 @@ from training.sample import Request, Sampling, decode, generate
 MAX_NEW_TOKENS = 64
 SHOTS = 3
 TIE = 1e-9
-__all__ = ["Verdict", "compare", "judge_all", "sample_texts"]
-assert training
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """The judge by hand: what should please it, and what must not fool it."""
 
+import random
+
 import pytest
 
 from starter.judge import judge, judge_messages, score_messages
@@ -74,7 +76,7 @@ def test_repetition_and_breaking_off_cost() -> None:
 
 
 def test_length_brings_nothing_beyond_the_cap() -> None:
-    facts = [say(ALMA, relation, __import__("random").Random(0)) for relation in ALMA.facts]
+    facts = [say(ALMA, relation, random.Random(0)) for relation in ALMA.facts]
     everything = judge(SPEC, f"Good day, friend! {HOME} " + " ".join(facts))
     full = judge(SPEC, f"Good day, friend! {HOME} By the way, {FOOD}")
     assert everything.score < full.score
