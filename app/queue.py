@@ -12,6 +12,7 @@ import logging
 import queue
 import threading
 import time
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -113,10 +114,8 @@ def _sender() -> _Sender:
 
 
 def _post(message: Wake) -> None:
-    try:
+    with suppress(queue.Full):  # then Redis is slow, and workers look for themselves
         _sender().waiting.put_nowait(message)
-    except queue.Full:
-        log.warning("No wake-up sent for job %s: too many wait", message.job_id)
 
 
 @lru_cache
