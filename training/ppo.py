@@ -18,7 +18,7 @@ from torch import Tensor
 from training import checkpoints
 from training.config import PPOConfig
 from training.data import Codec, Prompt, load_tokenizer, micro_batches, read_prompts, read_rows
-from training.job import Job, JobError, run_program, set_up_torch
+from training.job import Drained, Job, JobError, run_program, set_up_torch
 from training.models import (
     Model,
     RewardModel,
@@ -174,7 +174,7 @@ class PPO:
             max_new_tokens=config.max_new_tokens, temperature=config.temperature, batch_rows=config.batch_rows,
             seed=config.seed * 1_000_003 + iteration, bf16=config.bf16,
         )  # fmt: skip
-        drawn = decode(self.policy, requests, self.codec.stops, settings)
+        drawn = decode(self.policy, requests, self.codec.stops, settings, lambda: self.job.stopping)
         groups = []
         for number, prompt in enumerate(prompts):
             own = drawn[number * config.samples_per_prompt : (number + 1) * config.samples_per_prompt]
@@ -414,7 +414,10 @@ def ppo(job: Job[PPOConfig]) -> None:
         trainer.restore(state)
     metrics: dict[str, float] = {}
     while trainer.done < trainer.iterations:
-        metrics = trainer.iterate(trainer.done)
+        try:
+            metrics = trainer.iterate(trainer.done)
+        except Drained:  # SIGTERM during the rollout: nothing has moved yet, so the iteration can be begun anew
+            job.save_state_when_due(trainer.done, trainer.snapshot)
         trainer.done += 1
         job.progress.write(trainer.done, trainer.iterations, "ppo", metrics, always=True)
         job.save_state_when_due(trainer.done, trainer.snapshot)

@@ -24,7 +24,7 @@ from torch import Tensor
 from training.config import Policy, SampleConfig
 from training.data import Codec, Message, load_tokenizer, read_prompts
 from training.job import Drained, Job, JobError, run_program, set_up_torch
-from training.models import Model, autocast, lm_logits, load_causal_lm
+from training.models import Model, autocast, check_context, lm_logits, load_causal_lm
 from training.packing import PAD
 
 ATTENTION = "tutelage_decode"
@@ -390,6 +390,8 @@ def sample(job: Job[SampleConfig]) -> None:
         if not requests:
             continue
         model = load_causal_lm(policy.path, device)
+        longest = max(len(request.tokens) for request in requests) + config.max_new_tokens
+        check_context(model, codec, longest, "The longest prompt with max_new_tokens")
         for batch in length_sorted(requests, config.batch_rows):
             drawn = decode_batch(model, [requests[at] for at in batch], codec.stops, settings, lambda: job.stopping)
             _append(path, [_row(completion, policy, codec) for completion in drawn])
