@@ -137,9 +137,10 @@ def _fill_from_draft(response: Response, draft: dict[str, Any]) -> None:
     ratings, tiers = draft.get("ratings"), draft.get("tiers")
     rating = ratings.get(response.id) if isinstance(ratings, dict) else None
     if isinstance(rating, dict):
-        response.overall, response.flags = rating.get("overall"), list(rating.get("flags") or [])
+        flags = rating.get("flags")
+        response.overall, response.flags = rating.get("overall"), flags if isinstance(flags, list) else []
     for place, tier in enumerate(tiers if isinstance(tiers, list) else [], start=1):
-        if response.id in tier:
+        if isinstance(tier, list) and response.id in tier:
             response.place = place
 
 

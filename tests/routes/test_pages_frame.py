@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -62,12 +63,13 @@ def test_markdown_keeps_what_models_write() -> None:
     assert "one\ntwo" in render_markdown("one\ntwo", False)
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "text", ["[" * 20_000, "> " * 5_000 + "x", "*a _b " * 5_000, "`" * 20_000, "x" * (LONGEST + 1)]
 )
 def test_markdown_of_a_malicious_length_takes_no_endless_time(text: str) -> None:
+    start = time.process_time()
     assert render_markdown(text)
+    assert time.process_time() - start < 10
 
 
 def test_words_are_counted_as_people_do() -> None:

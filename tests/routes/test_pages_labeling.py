@@ -186,7 +186,6 @@ def test_any_json_may_be_a_draft_and_the_page_still_opens(
     enter(client, session)
     url = claim(client, project)
     for draft in (
-        None,
         [],
         "text",
         7,
@@ -208,14 +207,14 @@ def test_the_preview_is_sanitised(client: TestClient, session: Session) -> None:
 def test_the_ranking_page_is_rendered_in_little_time(
     client: TestClient, session: Session, project: Project, example: tuple[list[dict[str, str]], list[str]]
 ) -> None:
-    """A guard against a slip of ten times; benchmarks/ measures the figure itself."""
+    """A guard against a slip of ten times, in processor time; benchmarks/ measures the figure itself."""
     add_ranking_task(session, project, example)
     enter(client, session)
     url = claim(client, project)
     client.get(url)
     times = []
     for _ in range(9):
-        start = time.perf_counter()
+        start = time.process_time()
         assert client.get(url).status_code == 200
-        times.append(time.perf_counter() - start)
-    assert statistics.median(times) < 0.3
+        times.append(time.process_time() - start)
+    assert statistics.median(times) < 0.2

@@ -10,7 +10,7 @@ export function drawRail(view, state, tiers, arrange) {
   const bead = (id) => {
     const classes = ["bead", state.current === id && "cur", (state.flags[id] || []).length && "flagged"].filter(Boolean).join(" ");
     const b = make("button", { className: classes, type: "button", dataset: { go: id } }, letter[id] || "Prompt");
-    if (state.ratings[id] && task.best === "high") b.append(make("sup", { textContent: state.ratings[id] }));
+    if (state.ratings[id] && task.best === "high") b.dataset.rating = state.ratings[id];
     b.setAttribute("aria-label", el[id].getAttribute("aria-label") || "Prompt");
     return b;
   };
