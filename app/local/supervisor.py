@@ -42,11 +42,11 @@ def say(line: str) -> None:
 
 def up(began: float) -> None:
     """Start everything, print the address, keep it running; return once asked to stop and all has ended."""
+    listen_for_stop()
     settings = get_settings()
     home = Home(settings.home)
     supervisor = Supervisor(home, settings)
     try:
-        listen_for_stop()
         supervisor.start(began)
         supervisor.keep_alive()
     except Stop:
@@ -230,7 +230,7 @@ def main(began: float) -> int:
     """Run `up`; a failure becomes one line on the terminal. For app/cli.py."""
     try:
         up(began)
-    except Stop:  # a second signal, while the first was being heard
+    except Stop:  # before anything was started, or a second signal while the first was being heard
         return 0
     except StartError as error:
         print(f"tutelage: {error}", file=sys.stderr)
