@@ -87,7 +87,7 @@ def _store_demonstrations(
     found = session.execute(
         select(Prompt.content_hash, Prompt.id).where(Prompt.project_id == project.id, Prompt.content_hash.in_(hashes))
     )
-    prompt_ids: dict[str, int] = {digest: prompt_id for digest, prompt_id in found}
+    prompt_ids: dict[str, int] = {row.content_hash: row.id for row in found}
     values = [
         {
             "project_id": project.id,

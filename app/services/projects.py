@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.services.base_models import check_base_model
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Checkpoint, Guideline, Project, Round
 from app.rules import rounds as round_rules
+from app.services.base_models import check_base_model
 from training.config import CONFIGS, ConfigError
 
 DEFAULT_FLAGS = [

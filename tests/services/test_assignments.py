@@ -137,7 +137,7 @@ def test_same_key_at_once_stores_one_row(session: Session, make_project: MakePro
     assert session.scalar(select(func.count()).select_from(Demonstration)) == 1
 
 
-def test_another_key_or_another_task_is_refused(session: Session, make_project: MakeProject, make_user: MakeUser) -> None:
+def test_another_key_or_task_is_refused(session: Session, make_project: MakeProject, make_user: MakeUser) -> None:
     project, ada = make_project(), make_user("ada")
     key = uuid4()
     first = assignments.claim_task(session, project, ada, "demonstration")

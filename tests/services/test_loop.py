@@ -1,4 +1,4 @@
-"""The whole circle on the level of services: real training programs on a tiny model, driven as the worker drives them."""
+"""The whole circle on the level of services: real trainings of a tiny model, driven as the worker drives them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models import Checkpoint, Completion, Job, Project, Ranking, Snapshot, User
-from app.services import assignments, checkpoints, demonstrations, exports, outcomes, projects, prompts, rankings, rounds
+from app.services import (
+    assignments,
+    checkpoints,
+    demonstrations,
+    exports,
+    outcomes,
+    projects,
+    prompts,
+    rankings,
+    rounds,
+)
 from app.services.rankings import RankingDraft
 from app.settings import ROOT
 from tests.training.conftest import make_model, make_tokenizer
