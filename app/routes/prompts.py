@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, BinaryIO
 
-from fastapi import APIRouter, File, Query, Request, UploadFile
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
+from starlette.datastructures import UploadFile
 
 from app.errors import Invalid
 from app.models import Project
@@ -31,9 +32,22 @@ def list_prompts(
     return _prompts_page(request, session, projects.get_project(session, slug), before=before, imported=imported)
 
 
+async def read_upload(request: Request, user: Admin) -> AsyncIterator[UploadFile]:
+    """The file of the form. A parameter `File()` would be read before anybody asked who sends it."""
+    async with request.form(max_files=1, max_fields=4) as form:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise Invalid("Choose a file to upload.")
+        yield file
+
+
 @router.post("/projects/{slug}/prompts/import")
 def import_prompts(
-    request: Request, session: SessionDep, user: Admin, slug: str, file: Annotated[UploadFile, File()]
+    request: Request,
+    session: SessionDep,
+    user: Admin,
+    slug: str,
+    file: Annotated[UploadFile, Depends(read_upload)],
 ) -> Response:
     """All rows of the file, or none; what is wrong is told line by line."""
     project = projects.get_project(session, slug)

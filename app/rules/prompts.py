@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 ROLES = ("system", "user", "assistant")
@@ -36,6 +37,8 @@ def row_problem(row: Any) -> str | None:
     """Why an imported row is refused; None when it is sound."""
     if not isinstance(row, dict):
         return "Each line must be a JSON object."
+    if problem := text_problem(row):
+        return problem
     if ("messages" in row) == ("prompt" in row):
         return "Give either `messages` or `prompt`."
     if "prompt" in row and not isinstance(row["prompt"], str):
@@ -44,11 +47,42 @@ def row_problem(row: Any) -> str | None:
         return problem
     for name in ("id", "use_case"):
         value = row.get(name)
-        if value is not None and not (isinstance(value, str | int) and 0 < len(str(value)) <= MAX_NAME):
+        if value is not None and not _is_name(value):
             return f"`{name}` must be a short text."
     if row.get("split", "train") not in SPLITS:
         return f"`split` is {row['split']!r}; use train, validation or evaluation."
     return None
+
+
+def _is_name(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return False
+    return 0 < len(str(value)) <= MAX_NAME
+
+
+def text_problem(row: Any) -> str | None:
+    """Why a row's text cannot be stored, wherever it stands in it; None when all of it can."""
+    for text in _texts(row):
+        if "\x00" in text:
+            return "The line holds a zero byte, which no text may."
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return "The line holds half a character (a lone surrogate)."
+    return None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a parsed JSON value, names of members included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield name
+            yield from _texts(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _texts(member)
 
 
 def row_messages(row: dict[str, Any]) -> Any:

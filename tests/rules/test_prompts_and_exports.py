@@ -25,10 +25,17 @@ ASK = [{"role": "user", "content": "Who bakes the bread?"}]
         ({"messages": ASK, "split": "test"}, "test"),
         ({"messages": ASK, "id": {"a": 1}}, "`id`"),
         ({"prompt": "a\x00b"}, "zero byte"),
+        ({"prompt": "a", "response": "b\x00"}, "zero byte"),
+        ({"prompt": "a", "use_case": "\ud800"}, "half a character"),
+        ({"prompt": "a", "id": True}, "`id`"),
     ],
 )
 def test_refused_row_says_why(row: object, word: str) -> None:
     assert word in (row_problem(row) or "")
+
+
+def test_text_that_speaks_of_a_zero_byte_is_fine() -> None:
+    assert row_problem({"prompt": r"What does \u0000 mean in JSON?"}) is None
 
 
 def test_plain_prompt_is_a_conversation_of_one_turn() -> None:
