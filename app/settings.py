@@ -6,6 +6,7 @@ and REDIS_URL. docs/settings.md lists them; a test keeps the list true.
 
 from __future__ import annotations
 
+import os
 import secrets
 from functools import lru_cache
 from pathlib import Path
@@ -97,10 +98,15 @@ class Settings(BaseSettings):
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write `text` to a new file that only its owner can read."""
+    """Write `text` to a new file that only its owner can read; never half of it. Raises FileExistsError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600, exist_ok=False)
-    path.write_text(text)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    partial.touch(mode=0o600, exist_ok=False)
+    try:
+        partial.write_text(text)
+        os.link(partial, path)
+    finally:
+        partial.unlink()
 
 
 @lru_cache
