@@ -24,6 +24,7 @@ CORE, LENGTH, FAMILIAR, TYPICAL, FINISH = 0.60, 0.05, 0.05, 0.03, 0.02
 GREETING, EXTRAS = 0.10, (0.12, 0.03)
 FALSE_EXTRA, UNKNOWN, REPEATED, ASKS_BACK, UNFINISHED, STRAY = 0.18, 0.10, 0.10, 0.12, 0.10, 0.03
 RUDE_FACTOR = 0.15
+FLOOR = 0.05
 # Characters that a full answer takes, greeting and one extra fact included (means over demonstrations that have both).
 LENGTHS = {"tone": 78, "kind_of": 84, "fact": 100, "statement": 102, "truth": 104, "describe": 133, "kindness": 117}
 LENGTHS |= {"invitation": 155, "presents": 141, "reasons": 161, "story": 205, "summary": 131, "note": 111}
@@ -140,6 +141,11 @@ def _weigh_piece(piece: Piece, rest: _Rest, related: set[str], remarks: list[str
         remarks.append(f"strays to {claim.entity}")
 
 
+def _floored(score: float) -> float:
+    """Below 0.05 an exponential takes over: bad answers stay in order instead of meeting at 0."""
+    return score if score >= FLOOR else FLOOR * math.exp((score - FLOOR) / 0.2)
+
+
 def _weigh(spec: Spec, reading: Reading, result: Result, response: str) -> Judgment:
     remarks = list(result.remarks)
     rest = _weigh_rest(spec, reading, remarks)
@@ -165,7 +171,7 @@ def _weigh(spec: Spec, reading: Reading, result: Result, response: str) -> Judgm
     fluency = 0.7 * familiar + 0.3 * usual
     kindness = 0.0 if rest.rude else 1.0
     reason = "; ".join(dict.fromkeys(remarks))
-    final = min(1.0, max(0.0, score))
+    final = min(1.0, _floored(score))
     return Judgment(
         final,
         result.relevance,

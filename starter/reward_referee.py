@@ -1,7 +1,7 @@
 """How often a reward model puts held-out pairs in the judge's order, by how far apart the judge sees them.
 
 `python -m starter.reward_referee RM_FOLDER SFT_FOLDER`. Beside it the plain mean log-probability under the SFT
-model, which a reward model has to beat to be worth its cost. Pairs are samples of the SFT model for the held-out prompts.
+model, which a reward model has to beat to be worth its cost. Pairs are samples of the SFT model for held-out prompts.
 """
 
 from __future__ import annotations
