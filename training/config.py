@@ -232,11 +232,11 @@ class RewardConfig(Optimiser):
     kind: ClassVar[str] = "reward"
 
     model: str = setting(help="Folder of the SFT model: backbone, and the log-probability's model.")
-    epochs: int = setting(2, "Passes over the rankings; the papers use exactly 1, more overfits.", 1, 100)
+    epochs: int = setting(1, "Passes over the rankings; the papers use exactly 1, more overfits.", 1, 100)
     batch_size: int = setting(16, "Rankings (prompts) per optimiser step.", 1)
     micro_batch_tokens: int = setting(4096, "Tokens, padding included, per forward and backward.", 16)
-    lr: float = setting(3e-4, "Peak learning rate.", above=0, maximum=1)
-    head_lr_scale: float = setting(1.0, "Learning rate of head and log-probability weight, times lr.", above=0)
+    lr: float = setting(5e-4, "Peak learning rate.", above=0, maximum=1)
+    head_lr_scale: float = setting(20.0, "Learning rate of head and log-probability weight, times lr.", above=0)
     readout: str = setting(
         "mean",
         "Score read from the mean over the response's tokens or from the last one.",
@@ -343,6 +343,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "batch_size": 64,
             "lr": 9e-6,
             "readout": "last",
+            "head_lr_scale": 1.0,
             "logprob_weight": False,
             "bf16": True,
             "max_length": 2048,
@@ -383,6 +384,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "batch_size": 64,
             "lr": 1.5e-5,
             "readout": "last",
+            "head_lr_scale": 1.0,
             "logprob_weight": False,
             "bf16": True,
             "max_length": 2048,

@@ -40,7 +40,7 @@ from training.models import (
 )
 from training.optimiser import adam, clip, learning_rate, set_learning_rate
 from training.packing import Packed, pack, unpacked
-from training.rl_math import kwise_loss
+from training.rl_math import fit_weight, kwise_loss
 
 Item = tuple[Sequence[int], Sequence[Sequence[int]]]
 
@@ -101,7 +101,7 @@ def evaluate(
         scores = scores_of(model, [items[at] for at in micro], [logprobs[at] for at in micro], config)
         ranks, owners = rank_tensors(chosen, device)
         part, count, hits = kwise_loss(scores, ranks, owners)
-        loss, prompts, right = loss + part.item(), prompts + int(count), right + hits.cpu()
+        loss, prompts, right = loss + part.item(), prompts + count, right + hits.cpu()
         base += kwise_loss(torch.cat([logprobs[at] for at in micro]).to(device), ranks, owners)[2].cpu()
     return {
         "loss/validation": loss / max(1, prompts),
@@ -136,6 +136,11 @@ def reward(job: Job[RewardConfig]) -> None:
     every = torch.cat(logprobs)
     model.logprob_mean.copy_(every.mean())
     model.logprob_std.copy_(every.std().clamp(min=1e-3))
+    # Its weight starts where the feature alone is best: from 0, at the backbone's rate, it would hardly move.
+    if config.logprob_weight:
+        some = train[:1000]
+        feature = (torch.cat(logprobs[: len(some)]) - every.mean()) / model.logprob_std.cpu()
+        model.logprob_weight.data.fill_(fit_weight(feature, *rank_tensors(some, torch.device("cpu"))))
 
     # 3. Optimiser: head and log-probability weight may go at a rate of their own.
     widths = [width(item) for item in items]

@@ -115,22 +115,45 @@ def end_penalty(scores: Tensor, ended: Tensor, penalty: float) -> Tensor:
     return torch.where(ended, scores, scores.min() - penalty)
 
 
-def kwise_loss(scores: Tensor, ranks: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """InstructGPT eq. 1 for prompts of different K: all pairs of a prompt are one element of weight 1/pairs.
+def preference_pairs(ranks: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """All pairs (better, worse) within a prompt, [P] each, and their weights 1 / pairs of the prompt.
 
-    scores [R]; ranks [R], 1 is best, equal numbers are ties and make no pair; prompts [R] number from 0.
-    Returns (sum over prompts of the mean pair loss, number of prompts that have a pair, share of pairs right
-    as a sum over pairs and their number in one tensor [2]).
+    ranks [R], 1 is best, equal numbers are ties and make no pair; prompts [R] number from 0.
     """
     same = prompts.unsqueeze(0) == prompts.unsqueeze(1)
     better, worse = torch.nonzero(same & (ranks.unsqueeze(1) < ranks.unsqueeze(0)), as_tuple=True)
+    pairs = torch.bincount(prompts[better], minlength=int(prompts.max()) + 1)
+    return better, worse, 1.0 / pairs[prompts[better]]
+
+
+def kwise_loss(scores: Tensor, ranks: Tensor, prompts: Tensor) -> tuple[Tensor, int, Tensor]:
+    """InstructGPT eq. 1 for prompts of different K: all pairs of a prompt are one element of weight 1/pairs.
+
+    scores [R]; ranks, prompts as in preference_pairs. Returns (sum over prompts of the mean pair loss, number of
+    prompts that have a pair, pairs put in the right order (equal scores count half) and all pairs as [2]).
+    """
+    better, worse, weights = preference_pairs(ranks, prompts)
     margins = scores[better] - scores[worse]
-    count = int(prompts.max()) + 1
-    pairs = torch.bincount(prompts[better], minlength=count).to(scores.dtype)
-    weights = 1 / pairs[prompts[better]]
     loss = (-F.logsigmoid(margins) * weights).sum()
     right = torch.stack([(margins > 0).sum() + 0.5 * (margins == 0).sum(), torch.tensor(len(margins))])
-    return loss, (pairs > 0).sum(), right
+    return loss, torch.unique(prompts[better]).numel(), right
+
+
+def fit_weight(feature: Tensor, ranks: Tensor, prompts: Tensor, steps: int = 20) -> float:
+    """The weight w that minimises kwise_loss(w * feature): one number, a convex problem, by Newton's method.
+
+    A tiny pull towards 0 keeps it finite when the feature alone orders every pair. feature [R].
+    """
+    better, worse, weights = preference_pairs(ranks, prompts)
+    gaps, weights = (feature[better] - feature[worse]).double(), weights.double()
+    pull = 1e-3 * float(weights.sum())
+    weight = 0.0
+    for _ in range(steps):
+        wrong = torch.sigmoid(-weight * gaps)
+        slope = float((-weights * gaps * wrong).sum()) + pull * weight
+        curve = float((weights * gaps**2 * wrong * (1 - wrong)).sum()) + pull
+        weight -= max(-1.0, min(1.0, slope / curve))
+    return weight
 
 
 def token_logprobs(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -81,7 +81,7 @@ def test_kwise_loss_weighs_each_prompt_once_and_drops_ties() -> None:
     loss, prompts, right = rl_math.kwise_loss(scores, tensor([1, 2, 2, 1, 2, 1, 1]), tensor([0, 0, 0, 1, 1, 2, 2]))
     by_hand = (math.log1p(math.exp(-1)) + math.log1p(math.exp(-2))) / 2 + math.log1p(math.exp(1))
     assert loss.item() == pytest.approx(by_hand)
-    assert prompts.item() == 2
+    assert prompts == 2
     assert right.tolist() == [2.0, 3.0]
 
 
@@ -90,7 +90,15 @@ def test_kwise_loss_without_any_pair_is_zero_with_a_gradient() -> None:
     loss, prompts, _ = rl_math.kwise_loss(scores, tensor([1, 1]), tensor([0, 0]))
     torch.autograd.backward(loss)
     assert loss.item() == 0
-    assert prompts.item() == 0
+    assert prompts == 0
+
+
+def test_fit_weight_finds_the_log_odds() -> None:
+    # three of four pairs go the feature's way, with a gap of 1: the best weight is log(3), less the tiny pull
+    feature = tensor([1.0, 0.0] * 4)
+    ranks = tensor([1, 2, 1, 2, 1, 2, 2, 1])
+    prompts = tensor([0, 0, 1, 1, 2, 2, 3, 3])
+    assert rl_math.fit_weight(feature, ranks, prompts) == pytest.approx(math.log(3), abs=0.01)
 
 
 def test_token_logprobs_and_entropy() -> None:
