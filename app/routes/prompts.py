@@ -47,7 +47,7 @@ def import_prompts(
     session: SessionDep,
     user: Admin,
     slug: str,
-    file: Annotated[UploadFile, Depends(read_upload)],
+    file: Annotated[UploadFile, Depends(read_upload, scope="function")],
 ) -> Response:
     """All rows of the file, or none; what is wrong is told line by line."""
     project = projects.get_project(session, slug)
