@@ -1,0 +1,273 @@
+"""The whole circle on files, without people or database: SFT, K samples, simulated rankings, reward model, PPO.
+
+    python -m benchmarks.circle [--seed 0] [--work build/circle] [--demonstrations 1200] [--rankings 900]
+                                [--set ppo.lr=1e-4 ...] [--from ppo] [--json out.json]
+
+Runs the four programs as a worker would, each a process on a job folder, then lets the judge of the starter world
+compare base, SFT and PPO on the held-out prompts. Same seed, same result. The figures (win rates with ties counted
+half and 95 % intervals, the reward model's accuracy by the judge's gap, seconds) are printed and dumped as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from starter.prompts import Prompt, all_prompts
+from training.config import CONFIGS, preset
+
+ROOT = Path(__file__).parents[1]
+LABELERS = 8
+STAGES = ("sft", "sample", "reward", "ppo", "evaluate")
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """A JSONL file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a JSONL file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def prompt_row(prompt: Prompt, split: str = "train") -> dict[str, Any]:
+    """A row of `prompts.jsonl`."""
+    return {"id": prompt.id, "messages": prompt.messages, "split": split}
+
+
+class Circle:
+    """One run: a work folder with a job folder for each stage."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.work: Path = arguments.work
+        self.seed: int = arguments.seed
+        self.base = str(arguments.base)
+        self.arguments = arguments
+        self.changes = dict(change.split("=", 1) for change in arguments.set)
+        self.seconds: dict[str, float] = {}
+        self.figures: dict[str, Any] = {"seed": self.seed, "set": self.changes}
+
+    def run(self, kind: str, name: str, data: dict[str, list[dict[str, Any]]], **settings: Any) -> Path:
+        """Write a job folder with the starter preset and run its program; returns the folder."""
+        folder = self.work / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for key, value in self.changes.items():
+            stage, field = key.split(".", 1)
+            if stage == name:
+                settings[field] = json.loads(value) if value[:1] not in "abcdefghijklmnopqrstuvwxyz/" else value
+        preset("starter", kind, seed=self.seed, **settings).save(folder)
+        for key, rows in data.items():
+            write_rows(folder / "data" / f"{key}.jsonl", rows)
+        started = time.perf_counter()
+        with (folder / "log.txt").open("w") as log:
+            code = subprocess.run(
+                [sys.executable, "-m", f"training.{kind}", str(folder)], cwd=ROOT, stdout=log, stderr=log, check=False
+            ).returncode
+        self.seconds[name] = round(time.perf_counter() - started, 1)
+        if code:
+            raise SystemExit(f"{name} failed: {(folder / 'log.txt').read_text().splitlines()[-1]}")
+        metrics = json.loads((folder / "run.json").read_text())["metrics"]
+        print(f"{name}: {self.seconds[name]} s {json.dumps(metrics)}", flush=True)
+        self.figures[name] = metrics
+        return folder
+
+    def sft(self) -> None:
+        """Supervised fine-tuning on programmed demonstrations."""
+        from starter.demonstrations import demonstrations
+
+        rows = demonstrations()
+        train = [row for row in rows if row["split"] == "train"][: self.arguments.demonstrations]
+        held = [row for row in rows if row["split"] == "validation"]
+        self.run("sft", "sft", {"demonstrations": train + held}, model=self.base)
+
+    def sample(self) -> None:
+        """K samples of the SFT policy for the prompts to be ranked, and for the held-out ones."""
+        chosen = self._chosen_prompts()
+        policies = [{"name": "sft", "path": str(self.work / "sft" / "checkpoint")}]
+        rows = [prompt_row(prompt, prompt.split) for prompt in chosen]
+        self.run("sample", "sample", {"prompts": rows}, policies=policies)
+
+    def _chosen_prompts(self) -> list[Prompt]:
+        """Prompts to rank: spread evenly over the training prompts, plus all validation prompts."""
+        train = all_prompts("train")
+        count = min(self.arguments.rankings, len(train))
+        return [train[at * len(train) // count] for at in range(count)] + all_prompts("validation")
+
+    def reward(self) -> None:
+        """Simulated labelers, a prompt each, rank the samples; the reward model learns from them."""
+        from starter.labelers import SimulatedTaste
+
+        people = [SimulatedTaste(self.seed * 1000 + number) for number in range(LABELERS)]
+
+        texts: dict[str, list[dict[str, Any]]] = {}
+        for row in read_rows(self.work / "sample" / "completions.jsonl"):
+            texts.setdefault(row["prompt_id"], []).append(row)
+        rankings = []
+        for number, prompt in enumerate(self._chosen_prompts()):
+            drawn = sorted(texts[prompt.id], key=lambda row: row["index"])
+            tiers = people[number % LABELERS].rank(prompt.messages, [row["text"] for row in drawn]).tiers
+            ranks = [1 + next(at for at, tier in enumerate(tiers) if place in tier) for place in range(len(drawn))]
+            rankings.append(
+                {
+                    "id": f"ranking-{number:05d}", "prompt_id": prompt.id, "messages": prompt.messages,
+                    "responses": [{"id": f"{prompt.id}-{row['index']}", "text": row["text"], "checkpoint": "sft",
+                                   "sampling": {}, "seed": row["seed"]} for row in drawn],
+                    "ranks": ranks, "ratings": {}, "simulated": True, "split": prompt.split,
+                }
+            )  # fmt: skip
+        demonstrations = read_rows(self.work / "sft" / "data" / "demonstrations.jsonl")
+        data = {"rankings": rankings, "demonstrations": demonstrations}
+        self.run("reward", "reward", data, model=str(self.work / "sft" / "checkpoint"))
+
+    def ppo(self) -> None:
+        """PPO on all training prompts against the reward model."""
+        rows = [prompt_row(prompt) for prompt in all_prompts("train")]
+        policy, reward = (str(self.work / name / "checkpoint") for name in ("sft", "reward"))
+        self.run("ppo", "ppo", {"prompts": rows}, policy=policy, reward_model=reward)
+
+    def evaluate(self) -> None:
+        """Win rates by the judge on held-out prompts, and the reward model's order against the judge's."""
+        prompts = all_prompts("evaluation")
+        rows = [prompt_row(prompt) for prompt in prompts]
+        policies = [{"name": "base", "path": self.base}]
+        policies += [{"name": name, "path": str(self.work / name / "checkpoint")} for name in ("sft", "ppo")]
+        scores: dict[str, dict[str, list[float]]] = {}
+        for mode, settings in (("sampled", {"seed": 977}), ("greedy", {"greedy": True})):
+            folder = self._evaluation(mode, rows, policies, settings)
+            scores[mode] = self._judged(folder, prompts)
+        for mode, judged in scores.items():
+            self.figures[f"judge/{mode}"] = {name: round(sum(x) / len(x), 4) for name, x in judged.items()}
+            for left, right in (("sft", "base"), ("ppo", "sft")):
+                self.figures[f"{left} beats {right}/{mode}"] = win_rate(judged[left], judged[right])
+        self.figures["reward order"] = self.reward_order(prompts)
+
+    def _evaluation(
+        self, mode: str, rows: list[dict[str, Any]], policies: list[dict[str, str]], settings: dict[str, Any]
+    ) -> Path:
+        name = f"evaluate-{mode}"
+        return self.run(
+            "sample", name, {"prompts": rows}, policies=policies, **{"samples_per_prompt": 1, "seed": 977, **settings}
+        )  # fmt: skip
+
+    def _judged(self, folder: Path, prompts: list[Prompt]) -> dict[str, list[float]]:
+        from starter.judge import judge
+
+        by_key = {(r["checkpoint"], r["prompt_id"]): r["text"] for r in read_rows(folder / "completions.jsonl")}
+        names = ("base", "sft", "ppo")
+        return {name: [judge(prompt, by_key[name, prompt.id]).score for prompt in prompts] for name in names}
+
+    def reward_order(self, prompts: list[Prompt]) -> dict[str, Any]:
+        """How often reward model and mean log-probability put held-out pairs in the judge's order, by its gap."""
+        import torch
+
+        from starter.judge import judge
+        from training.data import Codec, load_tokenizer
+        from training.models import load_reward_model, mean_logprobs, response_logprobs
+        from training.packing import pack
+
+        policies = [{"name": "sft", "path": str(self.work / "sft" / "checkpoint")}]
+        rows = [prompt_row(prompt) for prompt in prompts]
+        folder = self.run(
+            "sample", "evaluate-pairs", {"prompts": rows}, policies=policies, samples_per_prompt=4
+        )  # fmt: skip
+        texts: dict[str, list[str]] = {}
+        for row in read_rows(folder / "completions.jsonl"):
+            texts.setdefault(row["prompt_id"], []).append(row["text"])
+        model, language_model = load_reward_model(str(self.work / "reward" / "checkpoint"))
+        codec = Codec(load_tokenizer(str(self.work / "sft" / "checkpoint")))
+        counts: dict[str, list[float]] = {}
+        with torch.no_grad():
+            for prompt in prompts:
+                drawn = sorted(set(texts[prompt.id]))
+                batch = pack([(codec.prompt(prompt.messages), [codec.response(text) for text in drawn])])
+                base = load_base(language_model, self.work)
+                feature = mean_logprobs(response_logprobs(base, batch)[0], batch)
+                scores = model(batch, feature).tolist()
+                judged = [judge(prompt, text).score for text in drawn]
+                count_pairs(counts, judged, scores, feature.tolist())
+        return {
+            gap: {"pairs": int(n), "reward": round(right / n, 4), "logprob": round(base / n, 4)}
+            for gap, (n, right, base) in sorted(counts.items())
+        }
+
+    def go(self) -> None:
+        """All stages from --from on, then the report."""
+        for stage in STAGES[STAGES.index(getattr(self.arguments, "from")) :]:
+            getattr(self, stage)()
+        self.seconds["circle"] = round(sum(self.seconds.get(stage, 0) for stage in STAGES[:4]), 1)
+        self.figures["seconds"] = self.seconds
+        print(json.dumps(self.figures, indent=2))
+        path = self.arguments.json or self.work / "circle.json"
+        path.write_text(json.dumps(self.figures, indent=2) + "\n", encoding="utf-8")
+
+
+_base: dict[Path, Any] = {}
+
+
+def load_base(language_model: Any, work: Path) -> Any:
+    """The reward model's own SFT model, or the SFT checkpoint when it has none."""
+    if language_model is not None:
+        return language_model
+    if work not in _base:
+        from training.models import load_causal_lm
+
+        _base[work] = load_causal_lm(str(work / "sft" / "checkpoint"))
+    return _base[work]
+
+
+def count_pairs(counts: dict[str, list[float]], judged: list[float], scores: list[float], base: list[float]) -> None:
+    """Add the pairs of one prompt to [pairs, right by the reward model, right by log-probability] of each gap."""
+    for i in range(len(judged)):
+        for j in range(i):
+            gap = judged[i] - judged[j]
+            if gap == 0:
+                continue
+            sign = 1 if gap > 0 else -1
+            bands = ["all", "0.2 and more" if abs(gap) >= 0.2 else "below 0.2"]
+            for band in bands:
+                row = counts.setdefault(band, [0, 0, 0])
+                row[0] += 1
+                row[1] += sign * (scores[i] - scores[j]) > 0
+                row[2] += sign * (base[i] - base[j]) > 0
+
+
+def win_rate(left: list[float], right: list[float]) -> dict[str, float]:
+    """Share of comparisons won by `left`, ties counted half, with its 95 % interval (normal) and the share of ties."""
+    points = [0.5 if a == b else float(a > b) for a, b in zip(left, right, strict=True)]
+    count = len(points)
+    rate = sum(points) / count
+    half = 1.96 * math.sqrt(sum((point - rate) ** 2 for point in points) / (count - 1) / count)
+    ties = sum(point == 0.5 for point in points) / count
+    return {"rate": round(rate, 4), "low": round(rate - half, 4), "high": round(rate + half, 4), "ties": round(ties, 4)}
+
+
+def main() -> None:
+    """Parse the command line and go round."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "circle")
+    parser.add_argument("--base", type=Path, default=ROOT / "starter" / "model")
+    parser.add_argument("--demonstrations", type=int, default=1200)
+    parser.add_argument("--rankings", type=int, default=900)
+    parser.add_argument("--from", choices=STAGES, default="sft", help="first stage to run; earlier ones are kept")
+    parser.add_argument("--set", action="append", default=[], help="STAGE.FIELD=VALUE, e.g. ppo.lr=1e-4")
+    parser.add_argument("--json", type=Path, default=None)
+    arguments = parser.parse_args()
+    arguments.work = arguments.work.resolve()
+    Circle(arguments).go()
+
+
+assert set(CONFIGS) == {"sft", "sample", "reward", "ppo"}
+
+if __name__ == "__main__":
+    main()
