@@ -161,14 +161,14 @@ def _sentence(project: Project, round_: Round, facts: rules.Facts, job: Job | No
     if round_.phase == rules.COLLECTING_DEMONSTRATIONS:
         missing = max(0, facts.demonstration_threshold - facts.new_demonstrations)
         return (
-            f"People are writing demonstrations. SFT starts after {_plural(missing, 'more')}."
+            f"People are writing demonstrations. SFT starts after {missing:,} more."
             if missing
             else ("Enough demonstrations are in. SFT starts in a moment.")
         )
     if round_.phase == rules.COLLECTING_RANKINGS:
         missing = max(0, rules.rankings_wanted(facts) - facts.new_rankings)
         return (
-            f"People are ranking. The reward model starts after {_plural(missing, 'more')}."
+            f"People are ranking. The reward model starts after {missing:,} more."
             if missing
             else ("Enough rankings are in. The reward model starts in a moment.")
         )
@@ -179,8 +179,8 @@ def _sentence(project: Project, round_: Round, facts: rules.Facts, job: Job | No
     return f"{name} of round {round_.number} {verb}."
 
 
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}"
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _stations(
@@ -199,7 +199,7 @@ def _stations(
         rules.SFT: _checkpoint_lines(sft, "loss/validation", "loss"),
         rules.SAMPLING: (
             f"{counts.completions:,} responses",
-            f"for {counts.comparisons:,} prompts" if counts.comparisons else "none this round yet",
+            f"for {_plural(counts.comparisons, 'prompt')}" if counts.comparisons else "none this round yet",
         ),
         rules.COLLECTING_RANKINGS: (
             f"{facts.new_rankings:,} of {rules.rankings_wanted(facts):,}",
@@ -255,7 +255,7 @@ def _gates(round_: Round, facts: rules.Facts) -> list[Gate]:
             "Next reward model and PPO",
             "start by themselves",
             [
-                Condition(facts.ranking_slots > 0, "Responses to rank", f"{facts.ranking_slots:,} places"),
+                Condition(facts.ranking_slots > 0, "Responses to rank", _plural(facts.ranking_slots, "place")),
                 rankings,
                 running,
             ],
