@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import resource
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,7 @@ class Circle:
         self.arguments = arguments
         self.changes = dict(change.split("=", 1) for change in arguments.set)
         self.seconds: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}  # processor seconds: what the time would be told by, on a busy machine
         self.figures: dict[str, Any] = {"seed": self.seed, "set": self.changes}
 
     def run(self, kind: str, name: str, data: dict[str, list[dict[str, Any]]], **settings: Any) -> Path:
@@ -68,12 +70,13 @@ class Circle:
         preset("starter", kind, seed=self.seed, **settings).save(folder)
         for key, rows in data.items():
             write_rows(folder / "data" / f"{key}.jsonl", rows)
-        started = time.perf_counter()
+        started, used = time.perf_counter(), sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
         with (folder / "log.txt").open("w") as log:
             code = subprocess.run(
                 [sys.executable, "-m", f"training.{kind}", str(folder)], cwd=ROOT, stdout=log, stderr=log, check=False
             ).returncode
         self.seconds[name] = round(time.perf_counter() - started, 1)
+        self.cpu[name] = round(sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - used, 1)
         if code:
             raise SystemExit(f"{name} failed: {(folder / 'log.txt').read_text().splitlines()[-1]}")
         metrics = json.loads((folder / "run.json").read_text())["metrics"]
@@ -205,7 +208,8 @@ class Circle:
         for stage in STAGES[STAGES.index(getattr(self.arguments, "from")) :]:
             getattr(self, stage)()
         self.seconds["circle"] = round(sum(self.seconds.get(stage, 0) for stage in STAGES[:4]), 1)
-        self.figures["seconds"] = self.seconds
+        self.cpu["circle"] = round(sum(self.cpu.get(stage, 0) for stage in STAGES[:4]), 1)
+        self.figures["seconds"], self.figures["cpu seconds"] = self.seconds, self.cpu
         print(json.dumps(self.figures, indent=2))
         path = self.arguments.json or self.work / "circle.json"
         path.write_text(json.dumps(self.figures, indent=2) + "\n", encoding="utf-8")

@@ -216,8 +216,8 @@ def resumable(kind: str, folders: dict[str, Path], planted: Path, make_job: Call
 
 
 def wait_for_step(folder: Path, step: int) -> None:
-    """Until progress.jsonl shows the step, for 60 s at most."""
-    for _ in range(6000):
+    """Until progress.jsonl shows the step, for three minutes at most (a busy machine takes one to start a process)."""
+    for _ in range(18000):
         if any((folder / "state").glob("step-*")) and tiny.lines(folder / "progress.jsonl")[-1]["step"] >= step:
             return
         time.sleep(0.01)
@@ -267,8 +267,8 @@ def test_sigterm_to_the_command_itself_saves_and_exits_75(
     child = tiny.start("sft", folder)
     wait_for_step(folder, 2)
     child.send_signal(signal.SIGTERM)
-    assert child.wait(60) == 75
-    assert tiny.start("sft", folder).wait(120) == 0
+    assert child.wait(120) == 75
+    assert tiny.start("sft", folder).wait(180) == 0
     assert checkpoints.verify(folder / "checkpoint")
 
 
