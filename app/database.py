@@ -24,6 +24,16 @@ NAMING = {
 }
 
 
+# A network that falls silent is noticed within half a minute, not when the kernel gives up.
+PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
@@ -47,6 +57,7 @@ def get_engine() -> Engine:
         max_overflow=settings.web_threads,
         pool_pre_ping=True,
         pool_recycle=1800,
+        connect_args=PATIENCE,
     )
 
 

@@ -149,12 +149,13 @@ def rank(labeler: Person, base: str) -> None:
         page.get_by_role("button", name=re.compile("ranking")).first.click()
     expect(page.locator(".resp")).to_have_count(3)
     assert "checkpoint" not in page.content().lower()  # blind
-    for key in ("6", "4", "2"):
+    for done, key in enumerate(("6", "4", "2")):
+        expect(page.locator("#go")).to_contain_text(f"Rate {3 - done} more")
         page.keyboard.press(key)
     before = page.url
-    for _ in range(3):
+    for step in ("Line up", "Confirm order", "Send"):
+        expect(page.locator("#go")).to_contain_text(step)
         page.keyboard.press("Enter")
-        page.wait_for_timeout(100)
     expect(page).not_to_have_url(before)
 
 
@@ -206,7 +207,7 @@ def test_whole_circle_as_labeler_admin_and_researcher(
     page.get_by_role("link", name=re.compile("checkpoint 5|PPO", re.IGNORECASE)).first.click()
     expect(page.locator("body")).to_contain_text("4 labels of 1 labeler went into it")
     page.goto(f"{base}/projects/tiny/labels/ranking")
-    page.locator("main a[href*='/rankings/']").last.click()
+    page.locator("main a[href^='/labels/ranking/']").last.click()
     expect(page.locator("body")).to_contain_text("PPO")
     page.goto(f"{base}/users")
     expect(page.locator("body")).not_to_contain_text("Invite somebody")

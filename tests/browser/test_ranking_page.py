@@ -115,7 +115,7 @@ def test_seven_responses_take_ten_keys_and_eighteen_with_flags_jumps_and_moves(
     ready(page)
     page.keyboard.press("s")
     page.keyboard.press("1")
-    page.wait_for_function("document.querySelectorAll('.resp').length === 7")
+    expect(page.locator(".resp")).to_have_count(7)
     ids = ready(page)
     keys = Keys(page)
     keys("6", "Shift+1", "3", "6", "Shift+2", "2", "Shift+1", "1", "6", "Shift+2", "1")  # 7 ratings, 4 flags
@@ -318,7 +318,7 @@ def test_skipping_says_why_and_leads_on(
     project = prepare(session, tmp_path, PANDAS, TWO)
     begin(page, sign_in, labeler, project)
     Keys(page)("s", "2")
-    page.wait_for_function("document.querySelectorAll('.resp').length === 2")
+    expect(page.locator(".resp")).to_have_count(2)
     session.expire_all()
     reasons = session.scalars(select(Assignment.skip_reason).order_by(Assignment.id)).all()
     assert reasons == ["Outside what I can judge", None]

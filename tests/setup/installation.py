@@ -38,6 +38,11 @@ def until(true: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     return True
 
 
+def hear_hangup() -> None:
+    """Let SIGHUP end the process again where the tests themselves run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Installation:
     """One run. `family` are all processes that it had started when last looked at."""
 
@@ -51,6 +56,7 @@ class Installation:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "up"], env=env, stdin=subprocess.DEVNULL,
             stdout=terminal or subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            preexec_fn=hear_hangup,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
