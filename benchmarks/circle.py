@@ -67,7 +67,7 @@ class Circle:
             stage, field = key.split(".", 1)
             if stage == name:
                 settings[field] = json.loads(value) if value[:1] not in "abcdefghijklmnopqrstuvwxyz/" else value
-        preset("starter", kind, seed=self.seed, **settings).save(folder)
+        preset("starter", kind, **{"seed": self.seed, **settings}).save(folder)
         for key, rows in data.items():
             write_rows(folder / "data" / f"{key}.jsonl", rows)
         started, used = time.perf_counter(), sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
