@@ -36,8 +36,12 @@ class Stop(BaseException):
 
 
 def say(line: str) -> None:
-    with suppress(OSError):  # the terminal may be gone
+    try:
         print(line, flush=True)
+    except OSError:  # the terminal is gone; what is left in the buffer must not fail once more when Python ends
+        silent = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silent, sys.stdout.fileno())
+        os.close(silent)
 
 
 def up(began: float) -> None:
