@@ -35,10 +35,8 @@ def store_once(
 
     Raises Overtaken (the draft is kept) when somebody else has the task, Conflict when the key or the task is used up.
     """
-    if (stored := _stored(session, table, user, key)) is not None:
-        return _same_task(stored, assignment_id)
     assignment = assignments.lock_for_submission(session, assignment_id, user)
-    if (stored := _stored(session, table, user, key)) is not None:  # the first of two tries has just committed
+    if (stored := _stored(session, table, user, key)) is not None:  # read under the lock: a first try may just commit
         return _same_task(stored, assignment_id)
     assignments.refuse_done(assignment)
     if assignment.kind != kind:

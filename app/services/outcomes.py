@@ -20,16 +20,14 @@ from app.errors import Invalid, NotFound
 from app.models import Checkpoint, Comparison, Completion, Job, Project, Prompt, Round, Slot, Snapshot
 from app.rules.exports import to_line
 from app.services import rounds, snapshots
+from app.services.projects import RECIPE_PARTS
 from app.settings import ROOT, get_settings
 from training.config import CONFIGS
-
-PROGRAMS = {"sft": "training.sft", "sampling": "training.sample", "reward": "training.reward", "ppo": "training.ppo"}
-_CONFIG_OF = {"sft": "sft", "sampling": "sample", "reward": "reward", "ppo": "ppo"}
 
 
 def program_of(job: Job) -> str:
     """The module that runs this kind of job."""
-    return PROGRAMS[job.kind]
+    return f"training.{RECIPE_PARTS[job.kind]}"
 
 
 def job_folder(job: Job) -> Path:
@@ -48,7 +46,7 @@ def prepare_folder(session: Session, job: Job, folder: Path) -> None:
         "reward": _prepare_reward,
         "ppo": _prepare_ppo,
     }[job.kind](session, job, data)
-    config = CONFIGS[_CONFIG_OF[job.kind]].from_dict({**job.spec.get("recipe", {}), **values})
+    config = CONFIGS[RECIPE_PARTS[job.kind]].from_dict({**job.spec.get("recipe", {}), **values})
     partial = folder / "config.json.partial"
     config.save(partial)
     partial.rename(folder / "config.json")  # last, so that its presence says that the folder is complete

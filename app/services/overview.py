@@ -88,7 +88,6 @@ class LoopOverview:
 @dataclass(frozen=True)
 class _Counts:
     prompts: int
-    demonstrations: int
     comparisons: int
     completions: int
     writing: int
@@ -142,9 +141,6 @@ def _count(session: Session, project: Project, round_: Round) -> _Counts:
     compared = Comparison.round_id == round_.id
     return _Counts(
         prompts=count_prompts(session, project.id),
-        demonstrations=count(
-            select(func.count()).select_from(Demonstration).where(Demonstration.project_id == project.id)
-        ),
         comparisons=count(select(func.count()).select_from(Comparison).where(compared)),
         completions=count(select(func.count()).select_from(Completion).join(Completion.comparison).where(compared)),
         writing=count(working("demonstration")),
@@ -193,7 +189,7 @@ def _stations(
     lines: dict[str, tuple[str, str]] = {
         "prompts": (f"{counts.prompts:,}", ""),
         rules.COLLECTING_DEMONSTRATIONS: (
-            f"{counts.demonstrations:,}",
+            f"{facts.demonstrations:,}",
             f"{counts.writing} being written now" if counts.writing else f"{facts.new_demonstrations:,} new",
         ),
         rules.SFT: _checkpoint_lines(sft, "loss/validation", "loss"),

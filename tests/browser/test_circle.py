@@ -163,7 +163,7 @@ def await_round(page: Page, base: str, number: int, words: str) -> None:
     """Wait on the loop page, which follows the training by itself, for the round and what it says of it."""
     page.goto(f"{base}/projects/tiny")
     expect(page.get_by_role("heading", level=1)).to_contain_text(words, timeout=TRAINING_MS)
-    expect(page.locator("#loop .ring")).to_contain_text(str(number))
+    expect(page.locator("#loop .ring svg .big")).to_have_text(str(number))
 
 
 def download(page: Page, link: str) -> list[dict[str, Any]]:
