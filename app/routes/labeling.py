@@ -201,8 +201,8 @@ def _store(
 
 
 def _next_url(session: Session, user: User, project: Project, kind: TaskKind) -> str:
-    task = assignments.claim_task(session, project, user, kind)
-    return f"/assignments/{task.assignment.id}" if task else f"/projects/{project.slug}/{WAYS[kind]}"
+    assignment = assignments.claim_assignment(session, project, user, kind)
+    return f"/assignments/{assignment.id}" if assignment else f"/projects/{project.slug}/{WAYS[kind]}"
 
 
 def _start(request: Request, session: Session, user: User, slug: str, way: str) -> Response:

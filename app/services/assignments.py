@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from app.errors import Conflict, NotFound, Overtaken
@@ -33,13 +33,10 @@ class Task:
     completions: list[Completion]  # in the order shown to this labeler; empty for a demonstration
 
 
-def claim_task(session: Session, project: Project, user: User, kind: str) -> Task | None:
-    """The task she holds, or else a new one, leased to her; None when nothing is left for her."""
-    session.execute(select(func.pg_advisory_xact_lock(_CLAIM_LOCK, user.id)))
-    now = database_now(session)
-    assignment = _held_assignment(session, project, user, kind, now) or _left_assignment(
-        session, project, user, kind, now
-    )
+def claim_assignment(session: Session, project: Project, user: User, kind: str) -> Assignment | None:
+    """The assignment she holds or had left, or else a new one, leased to her; None when nothing is left for her."""
+    now = _claims_in_a_row(session, user)
+    assignment = _own_assignment_to_go_on(session, project, user, kind, now)
     if assignment is None:
         slot = _open_slot(session, project, user, kind, now)
         if slot is None:
@@ -47,7 +44,13 @@ def claim_task(session: Session, project: Project, user: User, kind: str) -> Tas
         assignment = _new_assignment(session, project, user, slot)
     _lease(assignment, assignment.slot, user, now)
     session.flush()
-    return _task(session, project, assignment)
+    return assignment
+
+
+def claim_task(session: Session, project: Project, user: User, kind: str) -> Task | None:
+    """The same with everything that a page of it shows."""
+    assignment = claim_assignment(session, project, user, kind)
+    return _task(session, project, assignment) if assignment else None
 
 
 def load_task(session: Session, assignment_id: int, user: User) -> Task:
@@ -143,6 +146,13 @@ def database_now(session: Session) -> datetime:
     return now
 
 
+def _claims_in_a_row(session: Session, user: User) -> datetime:
+    """Wait for another claim of hers to end; the database's clock after it."""
+    lock_then_look = select(func.pg_advisory_xact_lock(_CLAIM_LOCK, user.id), func.clock_timestamp())
+    now: datetime = session.execute(lock_then_look).one()[1]
+    return now
+
+
 def _slot_state(slot: Slot) -> rules.SlotState:
     return rules.SlotState(slot.holder_id, slot.leased_until, slot.submitted_at is not None, slot.closed_at is not None)
 
@@ -156,8 +166,12 @@ def _claimable(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _own_open(project: Project, user: User, kind: str) -> Select[Assignment]:
-    return (
+def _own_assignment_to_go_on(
+    session: Session, project: Project, user: User, kind: str, now: datetime
+) -> Assignment | None:
+    """The task she holds, or else one that she left and that is still open: her draft comes back first."""
+    held = and_(Slot.holder_id == user.id, Slot.submitted_at.is_(None), Slot.leased_until > now)
+    return session.scalar(
         select(Assignment)
         .join(Assignment.slot)
         .options(contains_eager(Assignment.slot))
@@ -167,20 +181,12 @@ def _own_open(project: Project, user: User, kind: str) -> Select[Assignment]:
             Assignment.kind == kind,
             Assignment.submitted_at.is_(None),
             Assignment.skipped_at.is_(None),
+            or_(held, _claimable(now)),
         )
-        .order_by(Assignment.id)
+        .order_by(held.desc(), Assignment.id)
         .limit(1)
+        .with_for_update()
     )
-
-
-def _held_assignment(session: Session, project: Project, user: User, kind: str, now: datetime) -> Assignment | None:
-    alive = and_(Slot.holder_id == user.id, Slot.submitted_at.is_(None), Slot.leased_until > now)
-    return session.scalar(_own_open(project, user, kind).where(alive).with_for_update())
-
-
-def _left_assignment(session: Session, project: Project, user: User, kind: str, now: datetime) -> Assignment | None:
-    """A task she left unfinished and that is still open: her draft comes back first."""
-    return session.scalar(_own_open(project, user, kind).where(_claimable(now)).with_for_update(skip_locked=True))
 
 
 def _open_slot(session: Session, project: Project, user: User, kind: str, now: datetime) -> Slot | None:
