@@ -4,6 +4,7 @@
     session     a SQLAlchemy session on it; `session.commit()` is for real
     settings    the Settings of the test: its home is a folder of its own, its secret key is set
     redis_url   REDIS_URL of an empty Redis, set in the environment
+    base_model  a folder that passes for a base model; tiny_model is a real one that trains in seconds
     client      a TestClient on create_app(), on `database`; same origin, redirects not followed
 
 One Postgres and one Redis run for a whole pytest process and end with it, however it ends. The database is migrated
@@ -30,6 +31,7 @@ from app.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
+
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -107,6 +109,26 @@ def redis_url(redis_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("REDIS_URL", redis_server)
     get_settings.cache_clear()
     return redis_server
+
+
+@pytest.fixture
+def base_model(tmp_path: Path) -> str:
+    """A folder that names an allowed architecture; the application never looks further than this."""
+    from tests.seed import base_model_folder
+
+    return str(base_model_folder(tmp_path / "base"))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model of a few thousand random weights, with its tokenizer."""
+    from tests.training.conftest import make_model, make_tokenizer
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tokenizer = make_tokenizer()
+    make_model("llama", len(tokenizer)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 from starlette.responses import StreamingResponse
 
-from app.errors import NotFound
 from app.models import Project
 from app.pages import render
-from app.routes.api.exports import NDJSON, Format, Kind, download_name, export_chunks
+from app.routes.api.exports import Format, Kind, send_export
 from app.routes.checkpoints import LabelKind
 from app.security import Researcher, SessionDep
-from app.services import audit, browsing, checkpoints, projects, snapshots
+from app.services import browsing, checkpoints, projects, snapshots
 
 router = APIRouter()
 
@@ -44,25 +42,7 @@ def download(
     snapshot: Annotated[int | None, Query(ge=1)] = None,
 ) -> StreamingResponse:
     """The same file as the API gives, for somebody who is signed in."""
-    project = projects.get_project(session, slug)
-    if snapshot is not None and snapshots.get_snapshot(session, snapshot).project_id != project.id:
-        raise NotFound(f"This project has no snapshot {snapshot}.")
-    audit.record(
-        session,
-        user,
-        "export",
-        f"project:{project.id}",
-        kind=kind,
-        format=format,
-        simulated=simulated,
-        snapshot=snapshot,
-    )
-    name = download_name(project, kind, format, datetime.now(UTC))
-    return StreamingResponse(
-        export_chunks(project, kind, format, simulated, snapshot),
-        media_type=NDJSON,
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return send_export(session, user, projects.get_project(session, slug), kind, format, simulated, snapshot)
 
 
 @router.get("/projects/{slug}/labels/{kind}")

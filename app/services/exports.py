@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.errors import Invalid
@@ -51,15 +51,9 @@ def demonstration_rows(
     query = (
         select(Demonstration)
         .options(joinedload(Demonstration.prompt, innerjoin=True), joinedload(Demonstration.user))
-        .where(Demonstration.project_id == project.id)
+        .where(*_chosen(Demonstration, project, simulated, snapshot_id))
         .order_by(Demonstration.id)
     )
-    if snapshot_id is not None:
-        query = query.join(SnapshotItem, SnapshotItem.demonstration_id == Demonstration.id).where(
-            SnapshotItem.snapshot_id == snapshot_id
-        )
-    if not simulated:
-        query = query.where(Demonstration.simulated.is_(False))
     key = get_settings().key()
     for demonstration in _stream(session, query):
         prompt = demonstration.prompt
@@ -91,15 +85,9 @@ def ranking_rows(
             ),
             joinedload(Ranking.user, innerjoin=True),
         )
-        .where(Ranking.project_id == project.id)
+        .where(*_chosen(Ranking, project, simulated, snapshot_id))
         .order_by(Ranking.id)
     )
-    if snapshot_id is not None:
-        query = query.join(SnapshotItem, SnapshotItem.ranking_id == Ranking.id).where(
-            SnapshotItem.snapshot_id == snapshot_id
-        )
-    if not simulated:
-        query = query.where(Ranking.simulated.is_(False))
     key = get_settings().key()
     for ranking in _stream(session, query):
         yield _ranking_row(ranking, key)
@@ -133,6 +121,19 @@ def _ranking_row(ranking: Ranking, key: bytes) -> dict[str, Any]:
         "split": rules.label_split(prompt.split, _group(ranking.user)),
         "created_at": ranking.created_at.isoformat(),
     }
+
+
+def _chosen(
+    label: type[Demonstration | Ranking], project: Project, simulated: bool, snapshot_id: int | None
+) -> list[ColumnElement[bool]]:
+    """The project's labels, those of a snapshot only where one is named."""
+    conditions = [label.project_id == project.id]
+    if snapshot_id is not None:
+        item = SnapshotItem.demonstration_id if label is Demonstration else SnapshotItem.ranking_id
+        conditions.append(label.id.in_(select(item).where(SnapshotItem.snapshot_id == snapshot_id)))
+    if not simulated:
+        conditions.append(label.simulated.is_(False))
+    return conditions
 
 
 def _labeler(user: User | None, key: bytes) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from app.services import sign_ins
 from app.settings import ROOT, get_settings
 from tests.browser.conftest import FLAGS
 from tests.browser.content import ANSWER, GREEK, LETTER, PANDAS
-from tests.browser.seed import add_ranking_task, add_writing_task, make_project, make_user
+from tests.seed import add_ranking_task, add_writing_task, make_project, make_user
 
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 

@@ -21,34 +21,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app.settings import ROOT
-from tests.training.conftest import make_model, make_tokenizer
+from tests.seed import TINY_RECIPE
 
 PASSWORD = "seven quiet herons wade"
 TRAINING_MS = 180_000
-RECIPE: dict[str, Any] = {
-    "sft": {"epochs": 1, "max_length": 128, "threads": 1},
-    "sampling": {"max_new_tokens": 8, "max_prompt_tokens": 64, "threads": 1},
-    "reward": {"epochs": 1, "max_length": 128, "threads": 1},
-    "ppo": {
-        "episodes": 32,
-        "batch_size": 8,
-        "minibatch_size": 8,
-        "max_new_tokens": 8,
-        "max_prompt_tokens": 64,
-        "samples_per_prompt": 4,
-        "threads": 1,
-    },
-}
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    tokenizer = make_tokenizer()
-    make_model("llama", len(tokenizer)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture
@@ -116,7 +93,7 @@ def make_project(admin: Person, base: str, model: Path, prompts: Path) -> None:
         "demonstration_threshold": "2",
         "ranking_threshold": "2",
         "comparisons_per_round": "4",
-        "recipe": json.dumps(RECIPE),
+        "recipe": json.dumps(TINY_RECIPE),
     }
     for name, value in values.items():
         page.locator(f"[name={name}]").fill(value)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.models import Demonstration, User
 from app.services import projects
 from tests.browser.content import XSS, user
-from tests.browser.seed import add_prompt, add_ranking_task, add_writing_task, make_project, make_user
+from tests.seed import add_prompt, add_ranking_task, add_writing_task, make_project, make_user
 
 SignIn = Callable[[Page, User], None]
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.models import Demonstration, Job, JobEvent, Project, Round, User
 from app.services import demonstrations, jobs
 from tests.browser.conftest import OpenContext, Watch
-from tests.browser.seed import make_project, make_user
+from tests.seed import make_project, make_user
 
 SignIn = Callable[[Page, User], None]
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app.models import Assignment, Project, Ranking, Slot, User
 from tests.browser.conftest import OpenContext, Watch
 from tests.browser.content import GREEK, NINE, PANDAS, TWO, Example
-from tests.browser.seed import add_ranking_task, make_project, make_user
+from tests.seed import add_ranking_task, make_project, make_user
 
 SignIn = Callable[[Page, User], None]
 

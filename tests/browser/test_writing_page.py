@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.models import Assignment, Demonstration, Project, User
 from tests.browser.conftest import OpenContext
 from tests.browser.content import ANSWER, LETTER, user
-from tests.browser.seed import add_writing_task, make_project, make_user
+from tests.seed import add_writing_task, make_project, make_user
 
 SignIn = Callable[[Page, User], None]
 

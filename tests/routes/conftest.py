@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
-from app.models import Checkpoint, Comparison, Completion, Demonstration, Job, Project, Prompt, Slot, User
+from app.models import Checkpoint, Comparison, Demonstration, Job, Project, Prompt, User
 from app.services import projects, prompts, rounds, snapshots, tokens, users
+from tests.seed import add_comparison
 
 PASSWORD = "four tall quiet horses"
 
@@ -80,15 +80,6 @@ def sign_in(client: TestClient, session: Session) -> Callable[[User], str]:
 
 
 @pytest.fixture
-def base_model(tmp_path: Path) -> str:
-    folder = tmp_path / "base"
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}))
-    (folder / "model.safetensors").write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
-    return str(folder)
-
-
-@pytest.fixture
 def project(session: Session, base_model: str) -> Project:
     """Four prompts to be answered, one labeler each."""
     draft = projects.ProjectDraft(name="Village", slug="village", base_model=base_model, demonstration_threshold=2)
@@ -101,22 +92,9 @@ def project(session: Session, base_model: str) -> Project:
 @pytest.fixture
 def comparison(session: Session, project: Project) -> Comparison:
     """Three completions of the first prompt, with an open slot."""
-    base = session.query(Checkpoint).filter_by(project_id=project.id, kind="base").one()
     prompt = session.query(Prompt).filter_by(project_id=project.id).order_by(Prompt.id).first()
-    round_ = rounds.current_round(session, project.id)
     assert prompt is not None
-    assert round_ is not None
-    made = Comparison(project_id=project.id, prompt_id=prompt.id, round_id=round_.id)
-    session.add(made)
-    session.flush()
-    for index, text in enumerate(["Marta.", "The miller.", "Who asks?"]):
-        session.add(
-            Completion(
-                comparison_id=made.id, prompt_id=prompt.id, checkpoint_id=base.id, sample_index=index, text=text,
-                sampling={"temperature": 1.0}, seed=index, finish_reason="stop", tokens=3,
-            )
-        )  # fmt: skip
-    session.add(Slot(project_id=project.id, kind="ranking", prompt_id=prompt.id, comparison_id=made.id, ordinal=1))
+    made = add_comparison(session, project, prompt, ["Marta.", "The miller.", "Who asks?"])
     session.commit()
     return made
 

@@ -16,7 +16,7 @@ from app.models import Assignment, Completion, Demonstration, Project, Ranking, 
 from app.security import cookie_name
 from app.services import sign_ins
 from tests.browser.content import GREEK, PANDAS, TWO, user
-from tests.browser.seed import add_ranking_task, add_writing_task, make_project, make_user
+from tests.seed import add_ranking_task, add_writing_task, make_project, make_user
 
 
 @pytest.fixture

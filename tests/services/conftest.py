@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from sqlalchemy.orm import Session
 
-from app.models import Checkpoint, Comparison, Completion, Project, Prompt, Slot, User
-from app.services import projects, prompts, rounds
-
-
-@pytest.fixture
-def base_model(tmp_path: Path) -> str:
-    """A folder that names an allowed architecture; services never look further than this."""
-    folder = tmp_path / "base"
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}))
-    (folder / "model.safetensors").write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
-    return str(folder)
+from app.models import Comparison, Project, Prompt, User
+from app.services import projects, prompts
+from tests.seed import add_comparison
 
 
 @pytest.fixture
@@ -52,37 +42,7 @@ def compare(session: Session) -> Callable[..., Comparison]:
     """Store K completions for a prompt of the project, with open slots."""
 
     def make(project: Project, prompt: Prompt, texts: list[str]) -> Comparison:
-        base = session.query(Checkpoint).filter_by(project_id=project.id, kind="base").one()
-        round_ = rounds.current_round(session, project.id)
-        assert round_ is not None
-        comparison = Comparison(project_id=project.id, prompt_id=prompt.id, round_id=round_.id)
-        session.add(comparison)
-        session.flush()
-        for index, text in enumerate(texts):
-            session.add(
-                Completion(
-                    comparison_id=comparison.id,
-                    prompt_id=prompt.id,
-                    checkpoint_id=base.id,
-                    sample_index=index,
-                    text=text,
-                    sampling={"temperature": 1.0},
-                    seed=index,
-                    finish_reason="stop",
-                    tokens=3,
-                    logprob=-1.0,
-                )
-            )
-        for ordinal in range(1, project.overlap + 1):
-            session.add(
-                Slot(
-                    project_id=project.id,
-                    kind="ranking",
-                    prompt_id=prompt.id,
-                    comparison_id=comparison.id,
-                    ordinal=ordinal,
-                )
-            )
+        comparison = add_comparison(session, project, prompt, texts)
         session.commit()
         return comparison
 

@@ -29,31 +29,7 @@ from app.services import (
 )
 from app.services.rankings import RankingDraft
 from app.settings import ROOT
-from tests.training.conftest import make_model, make_tokenizer
-
-RECIPE = {
-    "sft": {"epochs": 1, "max_length": 128, "threads": 1},
-    "sampling": {"max_new_tokens": 8, "max_prompt_tokens": 64, "threads": 1},
-    "reward": {"epochs": 1, "max_length": 128, "threads": 1},
-    "ppo": {
-        "episodes": 16,
-        "batch_size": 8,
-        "minibatch_size": 8,
-        "max_new_tokens": 8,
-        "max_prompt_tokens": 64,
-        "samples_per_prompt": 4,
-        "threads": 1,
-    },
-}
-
-
-@pytest.fixture(scope="module")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    tokenizer = make_tokenizer()
-    make_model("llama", len(tokenizer)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+from tests.seed import TINY_RECIPE
 
 
 @pytest.fixture
@@ -66,7 +42,7 @@ def project(session: Session, tiny_model: Path) -> Project:
         demonstration_threshold=3,
         ranking_threshold=3,
         comparisons_per_round=5,
-        recipe=RECIPE,
+        recipe=TINY_RECIPE,
     )
     made = projects.create_project(session, draft)
     prompts.import_prompts(session, made, [b'{"prompt": "the cat sat on mat %d"}' % n for n in range(8)])

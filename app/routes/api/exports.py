@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from sqlalchemy.orm import Session
 from starlette.responses import StreamingResponse
 
 from app.database import transaction
 from app.errors import NotFound
-from app.models import Project
+from app.models import Project, User
 from app.routes.api.shapes import BIGGEST, Slug
 from app.security import SessionDep, TokenReader
 from app.services import audit, exports, projects, snapshots
@@ -57,15 +58,20 @@ def export_labels(
     snapshot: Annotated[int | None, Query(ge=1, le=BIGGEST, description="Only the labels of this snapshot.")] = None,
 ) -> StreamingResponse:
     """Download demonstrations or comparisons. The same labels give the same bytes every time."""
-    found = projects.get_project(session, project)
-    if snapshot is not None and snapshots.get_snapshot(session, snapshot).project_id != found.id:
-        raise NotFound(f"This project has no snapshot {snapshot}.")
-    audit.record(
-        session, user, "export", f"project:{found.id}", kind=kind, format=format, simulated=simulated, snapshot=snapshot
-    )
-    name = download_name(found, kind, format, datetime.now(UTC))
+    return send_export(session, user, projects.get_project(session, project), kind, format, simulated, snapshot)
+
+
+def send_export(
+    session: Session, user: User, project: Project, kind: Kind, format: Format, simulated: bool, snapshot_id: int | None
+) -> StreamingResponse:
+    """The download, noted in the audit log. Raises NotFound for another project's snapshot."""
+    if snapshot_id is not None and snapshots.get_snapshot(session, snapshot_id).project_id != project.id:
+        raise NotFound(f"This project has no snapshot {snapshot_id}.")
+    choice = {"kind": kind, "format": format, "simulated": simulated, "snapshot": snapshot_id}
+    audit.record(session, user, "export", f"project:{project.id}", **choice)
+    name = download_name(project, kind, format, datetime.now(UTC))
     return StreamingResponse(
-        export_chunks(found, kind, format, simulated, snapshot),
+        export_chunks(project, kind, format, simulated, snapshot_id),
         media_type=NDJSON,
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
