@@ -1,6 +1,6 @@
 """The whole circle on files, without people or database: SFT, K samples, simulated rankings, reward model, PPO.
 
-    python -m benchmarks.circle [--seed 0] [--work build/circle] [--demonstrations 1200] [--rankings 900]
+    python -m benchmarks.circle [--seed 0] [--work build/circle] [--demonstrations 1200] [--rankings 1600]
                                 [--set ppo.lr=1e-4 ...] [--from ppo] [--json out.json]
 
 Runs the four programs as a worker would, each a process on a job folder, then lets the judge of the starter world
@@ -262,7 +262,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "circle")
     parser.add_argument("--base", type=Path, default=ROOT / "starter" / "model")
     parser.add_argument("--demonstrations", type=int, default=1200)
-    parser.add_argument("--rankings", type=int, default=900)
+    parser.add_argument("--rankings", type=int, default=1600)
     parser.add_argument("--from", choices=STAGES, default="sft", help="first stage to run; earlier ones are kept")
     parser.add_argument("--set", action="append", default=[], help="STAGE.FIELD=VALUE, e.g. ppo.lr=1e-4")
     parser.add_argument("--json", type=Path, default=None)

@@ -166,7 +166,8 @@ class RewardModel(nn.Module):
 
     score = head(read-out of the response's hidden states) + logprob_weight * (mean logprob - logprob_mean) - shift.
     The read-out is the mean over the response's tokens (end token included) or its last token. The head starts
-    with std 1/sqrt(d+1) and bias 0 (detail 7); `shift` makes demonstrations score 0 on average (detail 8).
+    with std 1/sqrt(d+1) and bias 0 (detail 7); beside a log-probability it starts at 0, so that training sets out from
+    that baseline and not from noise on it. `shift` makes demonstrations score 0 on average (detail 8).
     """
 
     def __init__(self, language_model: Model, readout: str, logprob_weight: bool) -> None:
@@ -176,7 +177,7 @@ class RewardModel(nn.Module):
         self.readout = readout
         self.uses_logprob = logprob_weight
         self.head = nn.Linear(width, 1)
-        nn.init.normal_(self.head.weight, std=(width + 1) ** -0.5)
+        nn.init.normal_(self.head.weight, std=0.0 if logprob_weight else (width + 1) ** -0.5)
         nn.init.zeros_(self.head.bias)
         self.logprob_weight = nn.Parameter(torch.zeros(()), requires_grad=logprob_weight)
         self.register_buffer("logprob_mean", torch.zeros(()))

@@ -68,6 +68,7 @@ def test_packed_kwise_loss_and_gradient_equal_the_pairwise_form(model: Any, read
     reward = RewardModel(model, readout, logprob_weight=True)
     with torch.no_grad():
         reward.logprob_weight.fill_(0.7)
+        reward.head.weight.normal_(std=0.2)
         feature = mean_logprobs(response_logprobs(model, pack(items))[0], pack(items))
     owners = torch.tensor([n for n, (_, responses) in enumerate(items) for _ in responses])
     flat = torch.tensor([rank for row in ranks for rank in row])
@@ -84,6 +85,16 @@ def test_packed_kwise_loss_and_gradient_equal_the_pairwise_form(model: Any, read
             pairwise = pairwise - torch.nn.functional.logsigmoid(chosen - rejected) / len(pairs)
     torch.testing.assert_close(packed, pairwise, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(gradient, torch.autograd.grad(pairwise, reward.head.weight)[0], atol=1e-4, rtol=1e-4)
+
+
+def test_a_fresh_reward_model_beside_a_log_probability_scores_as_it_does(model: Any) -> None:
+    batch = pack(random_items(3))
+    fresh, alone = RewardModel(model, "mean", logprob_weight=True), RewardModel(model, "mean", logprob_weight=False)
+    with torch.no_grad():
+        fresh.logprob_weight.fill_(2.0)
+        feature = mean_logprobs(response_logprobs(model, batch)[0], batch)
+        torch.testing.assert_close(fresh(batch, feature), 2.0 * feature)
+        assert alone(batch).std() > 0
 
 
 def test_greedy_sampling_equals_transformers_generate_token_for_token(model: Any, tokenizer: Any) -> None:
