@@ -28,6 +28,7 @@ PAGES = (
     "invitations",
     "users",
     "labeling",
+    "guidelines",
     "projects",
     "prompts",
     "data",

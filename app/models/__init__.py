@@ -8,8 +8,9 @@ from app.models.audit import AuditEvent
 from app.models.checkpoint import Checkpoint
 from app.models.completion import Comparison, Completion
 from app.models.demonstration import Demonstration
+from app.models.guideline import Guideline, GuidelineReading
 from app.models.job import Job, JobEvent
-from app.models.project import Guideline, Project
+from app.models.project import Project
 from app.models.prompt import Prompt
 from app.models.ranking import Ranking
 from app.models.round import Round
@@ -25,6 +26,7 @@ __all__ = [
     "Completion",
     "Demonstration",
     "Guideline",
+    "GuidelineReading",
     "Invitation",
     "Job",
     "JobEvent",

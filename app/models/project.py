@@ -1,14 +1,14 @@
-"""A project: a base model, its guidelines, and how its loop turns."""
+"""A project: a base model, and how its loop turns."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, UniqueConstraint, true
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
-from app.models.columns import Created, Id, Json, JsonList, Moment, ProjectId
+from app.models.columns import Created, Id, Json, JsonList, Moment
 
 if TYPE_CHECKING:
     from app.models.checkpoint import Checkpoint
@@ -43,16 +43,3 @@ class Project(Base):
     created_at: Mapped[Created]
 
     current_policy: Mapped[Checkpoint | None] = relationship(lazy="raise", foreign_keys=[current_policy_id])
-
-
-class Guideline(Base):
-    """One version of what labelers are asked to do, in Markdown. Every label keeps the version it followed."""
-
-    __tablename__ = "guidelines"
-    __table_args__ = (UniqueConstraint("project_id", "version"),)
-
-    id: Mapped[Id]
-    project_id: Mapped[ProjectId]
-    version: Mapped[int]
-    text: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[Created]

@@ -21,7 +21,7 @@ from app.models.columns import TaskKind
 from app.pages import markdown, render
 from app.routes.task_pages import TaskPage, rank_page, ranking_from_form, write_page
 from app.security import CurrentUser, SessionDep
-from app.services import assignments, demonstrations, desk, projects, rankings
+from app.services import assignments, demonstrations, desk, guidelines, projects, rankings
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 
@@ -45,13 +45,6 @@ def label(request: Request, session: SessionDep, user: CurrentUser, slug: str) -
     return _start_page(request, session, user, projects.get_project(session, slug))
 
 
-@router.get("/projects/{slug}/guidelines")
-def guidelines(request: Request, session: SessionDep, user: CurrentUser, slug: str) -> HTMLResponse:
-    project = projects.get_project(session, slug)
-    guideline = projects.current_guideline(session, project.id)
-    return render(request, "labeling/guidelines.html", project=project, guideline=guideline)
-
-
 @router.get("/projects/{slug}/rank")
 def start_ranking(request: Request, session: SessionDep, user: CurrentUser, slug: str) -> Response:
     """The ranking that she holds, or else what there is to do."""
@@ -65,12 +58,12 @@ def start_writing(request: Request, session: SessionDep, user: CurrentUser, slug
 
 @router.post("/projects/{slug}/rank")
 def claim_ranking(session: SessionDep, user: CurrentUser, slug: str) -> Response:
-    return see_other(_next_url(session, user, projects.get_project(session, slug), TaskKind.RANKING))
+    return see_other(next_url(session, user, projects.get_project(session, slug), TaskKind.RANKING))
 
 
 @router.post("/projects/{slug}/write")
 def claim_writing(session: SessionDep, user: CurrentUser, slug: str) -> Response:
-    return see_other(_next_url(session, user, projects.get_project(session, slug), TaskKind.DEMONSTRATION))
+    return see_other(next_url(session, user, projects.get_project(session, slug), TaskKind.DEMONSTRATION))
 
 
 @router.get("/assignments/{assignment_id}")
@@ -118,7 +111,7 @@ def skip(
 ) -> Response:
     task = assignments.load_task(session, assignment_id, user)
     assignments.skip_task(session, assignment_id, user, reason)
-    return see_other(_next_url(session, user, task.project, TaskKind(task.assignment.kind)))
+    return see_other(next_url(session, user, task.project, TaskKind(task.assignment.kind)))
 
 
 class RatingIn(BaseModel):
@@ -197,10 +190,13 @@ def _store(
         if isinstance(content, str)
         else rankings.submit_ranking(session, assignment_id, user, key, content, seconds)
     )
-    return {"id": row.id, "next": _next_url(session, user, task.project, TaskKind(task.assignment.kind))}
+    return {"id": row.id, "next": next_url(session, user, task.project, TaskKind(task.assignment.kind))}
 
 
-def _next_url(session: Session, user: User, project: Project, kind: TaskKind) -> str:
+def next_url(session: Session, user: User, project: Project, kind: TaskKind) -> str:
+    """Where her next task is, claimed here and now; or the guidelines that she has to read before it."""
+    if not guidelines.has_read_current(session, project.id, user):
+        return f"/projects/{project.slug}/guidelines?then={WAYS[kind]}"
     assignment = assignments.claim_assignment(session, project, user, kind)
     return f"/assignments/{assignment.id}" if assignment else f"/projects/{project.slug}/{WAYS[kind]}"
 
@@ -228,7 +224,7 @@ def task_page(
     key: UUID | None = None,
     problem: str | None = None,
 ) -> TaskPage:
-    guideline = desk.get_guideline(session, task.project.id, task.assignment.guideline_version)
+    guideline = guidelines.get_guideline(session, task.project.id, task.assignment.guideline_version)
     page = rank_page if task.completions else write_page
     return page(task, guideline, desk.count_done_today(session, user), form=form, key=key or uuid4(), problem=problem)
 

@@ -1,4 +1,4 @@
-"""Projects: a new one, its settings, its guidelines. For admins."""
+"""Projects: a new one, and its settings. For admins."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
 from app.errors import Conflict, Invalid
-from app.models import Project, User
+from app.models import Project
 from app.pages import render
 from app.routes.labeling import read_form
 from app.security import Admin, SessionDep
@@ -71,23 +71,6 @@ def change_settings(
         return _settings_page(request, session, project, typed=typed, error=error)
     audit.record(session, user, "project.changed", f"project:{project.id}", changed=sorted(changes))
     return RedirectResponse(f"/projects/{slug}/settings?saved=true", status_code=303)
-
-
-@router.post("/projects/{slug}/guidelines")
-def publish_guidelines(
-    request: Request, session: SessionDep, user: Admin, slug: str, text: Annotated[str, Form(max_length=200_000)] = ""
-) -> Response:
-    project = projects.get_project(session, slug)
-    try:
-        guideline = projects.publish_guideline(session, project, text.replace("\r\n", "\n"))
-    except Invalid as error:
-        return _settings_page(request, session, project, error=error)
-    _note_guidelines(session, user, project, guideline.version)
-    return RedirectResponse(f"/projects/{slug}/settings?saved=true#guidelines", status_code=303)
-
-
-def _note_guidelines(session: Session, user: User, project: Project, version: int) -> None:
-    audit.record(session, user, "guidelines.published", f"project:{project.id}", version=version)
 
 
 def _typed(form: FormData) -> Values:
@@ -172,6 +155,5 @@ def _settings_page(
         errors=_by_field(error) if error else {},
         problem=error.detail if error else None,
         saved=saved,
-        guideline=projects.current_guideline(session, project.id),
         status=422 if error else 200,
     )

@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from app.errors import NotFound
-from app.models import Assignment, Demonstration, Guideline, Project, Ranking, Slot, User
+from app.models import Assignment, Demonstration, Project, Ranking, Slot, User
 from app.models.columns import TaskKind
 
 COUNTED = 1000  # counting stops here; the page then says "1,000 or more"
@@ -81,16 +80,6 @@ def count_done_today(session: Session, user: User) -> int:
         select(Demonstration.id).where(Demonstration.user_id == user.id, Demonstration.created_at >= midnight),
     ).subquery()
     return session.scalar(select(func.count()).select_from(done)) or 0
-
-
-def get_guideline(session: Session, project_id: int, version: int) -> Guideline:
-    """The version that an assignment follows."""
-    guideline = session.scalar(
-        select(Guideline).where(Guideline.project_id == project_id, Guideline.version == version)
-    )
-    if guideline is None:
-        raise NotFound("There is no such version of the guidelines.")
-    return guideline
 
 
 def _count_open(session: Session, project: Project, user: User, kind: str) -> int:

@@ -1,4 +1,4 @@
-"""Projects and their guidelines. Called by the routes, the starter and the command line."""
+"""Projects. Called by the routes, the starter and the command line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotFound
@@ -165,24 +165,3 @@ def _recipe_problems(recipe: dict[str, Any]) -> list[dict[str, str]]:
                 {"field": f"recipe.{part}.{name}", "message": f"{name} {text}"} for name, text in error.errors.items()
             ]
     return problems
-
-
-def current_guideline(session: Session, project_id: int) -> Guideline:
-    guideline = session.scalar(
-        select(Guideline).where(Guideline.project_id == project_id).order_by(Guideline.version.desc()).limit(1)
-    )
-    if guideline is None:
-        raise NotFound("This project has no guidelines.")
-    return guideline
-
-
-def publish_guideline(session: Session, project: Project, text: str) -> Guideline:
-    """Add the next version; labels from now on carry its number. Raises Invalid for an empty text."""
-    if not text.strip():
-        raise Invalid("Guidelines cannot be empty.")
-    session.execute(select(Project.id).where(Project.id == project.id).with_for_update())
-    version = session.scalar(select(func.max(Guideline.version)).where(Guideline.project_id == project.id)) or 0
-    guideline = Guideline(project_id=project.id, version=version + 1, text=text)
-    session.add(guideline)
-    session.flush()
-    return guideline

@@ -1,4 +1,4 @@
-"""Projects: what labelers need of one, its settings, its guidelines, and whether its loop turns."""
+"""Projects: what labelers need of one, its settings, and whether its loop turns."""
 
 from __future__ import annotations
 
@@ -87,22 +87,6 @@ class ProjectChanges(Request):
     response_flags: list[Flag] | None = None
 
 
-class GuidelineIn(Request):
-    """A new version of the guidelines."""
-
-    text: str = Field(
-        max_length=200_000, description="Markdown.", examples=["Helpful first, then true, then harmless."]
-    )
-
-
-class GuidelineOut(Stored):
-    """A version of what labelers are asked to do."""
-
-    version: int = Field(examples=[2])
-    text: str
-    created_at: datetime
-
-
 @router.get("/projects")
 def list_projects(session: SessionDep, user: AnyToken) -> list[ProjectOut]:
     """The projects of this installation."""
@@ -138,22 +122,6 @@ def change_settings(session: SessionDep, user: TokenAdmin, project: Slug, body: 
     projects.update_project(session, found, changes)
     audit.record(session, user, "project.changed", f"project:{found.id}", changed=sorted(changes))
     return ProjectSettings.model_validate(found)
-
-
-@router.get("/projects/{project}/guidelines")
-def show_guidelines(session: SessionDep, user: AnyToken, project: Slug) -> GuidelineOut:
-    """The version in force."""
-    found = projects.get_project(session, project)
-    return GuidelineOut.model_validate(projects.current_guideline(session, found.id))
-
-
-@router.post("/projects/{project}/guidelines", status_code=201)
-def publish_guidelines(session: SessionDep, user: TokenAdmin, project: Slug, body: GuidelineIn) -> GuidelineOut:
-    """Publish the next version; labels from now on carry its number."""
-    found = projects.get_project(session, project)
-    guideline = projects.publish_guideline(session, found, body.text)
-    audit.record(session, user, "guidelines.published", f"project:{found.id}", version=guideline.version)
-    return GuidelineOut.model_validate(guideline)
 
 
 @router.post("/projects/{project}/pause")
