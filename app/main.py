@@ -28,6 +28,7 @@ PAGES = (
     "invitations",
     "users",
     "labeling",
+    "history",
     "projects",
     "prompts",
     "data",

@@ -15,7 +15,18 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from app.errors import Conflict, NotFound, Overtaken
-from app.models import Assignment, Comparison, Completion, Guideline, Project, Prompt, Slot, User
+from app.models import (
+    Assignment,
+    Comparison,
+    Completion,
+    Demonstration,
+    Guideline,
+    Project,
+    Prompt,
+    Ranking,
+    Slot,
+    User,
+)
 from app.rules import assignment as rules
 from app.settings import get_settings
 
@@ -31,6 +42,7 @@ class Task:
     project: Project
     prompt: Prompt
     completions: list[Completion]  # in the order shown to this labeler; empty for a demonstration
+    label: Demonstration | Ranking | None = None  # what she has sent, where the page is to edit it
 
 
 def claim_assignment(session: Session, project: Project, user: User, kind: str) -> Assignment | None:

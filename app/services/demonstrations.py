@@ -33,7 +33,8 @@ def edit_demonstration(
     session: Session, demonstration_id: int, user: User, text: str, seconds: float | None = None
 ) -> Demonstration:
     """Let her own answer say something else. Raises Invalid, NotFound, and Conflict once it is frozen or withdrawn."""
-    demonstration = revisions.lock_label(session, Demonstration, demonstration_id, user)
+    demonstration = revisions.lock_label(session, "demonstration", demonstration_id, user)
+    assert isinstance(demonstration, Demonstration)
     _check_text(text)
     told = demonstration.seconds if seconds is None else seconds
     make = _maker(user, demonstration.idempotency_key, text, told)

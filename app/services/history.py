@@ -125,10 +125,12 @@ def list_steps(session: Session, label: Label) -> list[Step]:
     return steps
 
 
-def completions_of(session: Session, ranking: Ranking) -> dict[str, Completion]:
-    """Completion id -> what was ranked."""
-    found = session.scalars(select(Completion).where(Completion.comparison_id == ranking.comparison_id))
-    return {str(completion.id): completion for completion in found}
+def texts_of(session: Session, ranking: Ranking) -> dict[str, str]:
+    """Completion id -> what was ranked, and nothing of who wrote it."""
+    found = session.execute(
+        select(Completion.id, Completion.text).where(Completion.comparison_id == ranking.comparison_id)
+    )
+    return {str(completion_id): text for completion_id, text in found}
 
 
 def find_undoable(session: Session, project_id: int, user: User) -> Assignment | None:

@@ -41,7 +41,8 @@ def edit_ranking(
     session: Session, ranking_id: int, user: User, draft: RankingDraft, seconds: float | None = None
 ) -> Ranking:
     """Let her own ranking say something else. Raises Invalid, NotFound, and Conflict once it is frozen or withdrawn."""
-    ranking = revisions.lock_label(session, Ranking, ranking_id, user)
+    ranking = revisions.lock_label(session, "ranking", ranking_id, user)
+    assert isinstance(ranking, Ranking)
     told = ranking.seconds if seconds is None else seconds
     make = _maker(session, user, ranking.idempotency_key, draft, told)
     return revisions.revise_label(session, ranking, user, make_anew(session, ranking, make))

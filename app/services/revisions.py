@@ -49,11 +49,9 @@ def get_label(session: Session, kind: str, label_id: int, user: User, *, anybody
     return label
 
 
-def lock_label(session: Session, table: type[L], label_id: int, user: User, *, anybodys: bool = False) -> L:
+def lock_label(session: Session, kind: str, label_id: int, user: User, *, anybodys: bool = False) -> Label:
     """The same for a change: the label as it stands now, which nobody else changes or freezes meanwhile."""
-    kind = "ranking" if table is Ranking else "demonstration"
     label = get_label(session, kind, label_id, user, anybodys=anybodys)
-    assert isinstance(label, table)
     if label.assignment_id is not None:
         assignments.lock_assignment(session, label.assignment_id)
     session.refresh(label, with_for_update=True)
@@ -191,7 +189,9 @@ def save_edit(session: Session, label: Label, draft: Any) -> datetime:
 
 def discard_edit(session: Session, label: Label) -> None:
     if label.assignment_id is not None:
-        _assignment_of(session, label).draft = None
+        assignment = _assignment_of(session, label)
+        if assignment.draft is not None:  # the moment tells a browser that what it still has is older
+            assignment.draft, assignment.draft_saved_at = None, assignments.database_now(session)
 
 
 def _keep(session: Session, label: Label, user: User, kind: RevisionKind) -> None:
