@@ -54,7 +54,7 @@ def lock_label(session: Session, kind: str, label_id: int, user: User, *, anybod
     label = get_label(session, kind, label_id, user, anybodys=anybodys)
     if label.assignment_id is not None:
         assignments.lock_assignment(session, label.assignment_id)
-    session.refresh(label, with_for_update=True)
+    _lock_row(session, label)
     return label
 
 
@@ -160,7 +160,7 @@ def undo_submission(session: Session, assignment_id: int, user: User) -> Assignm
     label = label_of(session, assignment)
     if label is None:
         raise Conflict("You have not sent this task, so there is nothing to take back.")
-    session.refresh(label, with_for_update=True)
+    _lock_row(session, label)
     if assignment.submitted_at is None and assignment.skipped_at is None:
         return assignment  # taken back already
     refuse_frozen(session, label)
@@ -192,6 +192,13 @@ def discard_edit(session: Session, label: Label) -> None:
         assignment = _assignment_of(session, label)
         if assignment.draft is not None:  # the moment tells a browser that what it still has is older
             assignment.draft, assignment.draft_saved_at = None, assignments.database_now(session)
+
+
+def _lock_row(session: Session, label: Label) -> None:
+    """Lock the label and read it anew. (`Session.refresh` would lock what was once joined to it as well.)"""
+    table = Ranking if isinstance(label, Ranking) else Demonstration
+    query = select(table).where(table.id == label.id).with_for_update()
+    session.scalars(query.execution_options(populate_existing=True)).one()
 
 
 def _keep(session: Session, label: Label, user: User, kind: RevisionKind) -> None:
