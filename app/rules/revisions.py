@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 LETTERS = "ABCDEFGHI"
+FIRST = ("text", "tiers")  # is told before all else
 SILENT = ("seconds",)  # says how long it took, not what is said
 
 
@@ -29,7 +30,7 @@ def same_content(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 def describe_changes(before: Mapping[str, Any], after: Mapping[str, Any], letters: Mapping[str, str]) -> list[str]:
     """One phrase for everything that is not as it was; empty when nothing is."""
     phrases = []
-    for name in dict.fromkeys([*before, *after]):
+    for name in sorted({*before, *after}, key=lambda name: (name not in FIRST, name)):
         old, new = before.get(name), after.get(name)
         if old == new or name in SILENT:
             continue

@@ -25,11 +25,11 @@ def test_changes_of_a_ranking_are_told_one_by_one() -> None:
     }
     assert describe_changes(before, after, LETTERS) == [
         "order A › B = C became B › A › C",
+        "reason added",
         "flag “made up” set on A",
         "B rated 7, before 3",
         "flag “hate speech” taken from B",
         "C rated 1, before nothing",
-        "reason added",
     ]
     assert describe_changes(after, {**after, "comment": "Why not."}, LETTERS) == ["reason changed"]
     assert describe_changes(after, {**after, "comment": None}, LETTERS) == ["reason removed"]
