@@ -29,6 +29,7 @@ PAGES = (
     "users",
     "labeling",
     "guidelines",
+    "history",
     "projects",
     "prompts",
     "data",

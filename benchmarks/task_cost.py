@@ -1,4 +1,4 @@
-"""Processor time of one label over the API: claiming the next task and submitting it, application and Postgres together.
+"""Processor time of a label over the API: claiming the next task and submitting it, application and Postgres together.
 
     python -m benchmarks.task_cost [--labelers 1 8 32 64] [--tasks 2000] [--abandoned 0] [--rounds 600]
 

@@ -13,6 +13,7 @@ from app.models.job import Job, JobEvent
 from app.models.project import Project
 from app.models.prompt import Prompt
 from app.models.ranking import Ranking
+from app.models.revision import Revision
 from app.models.round import Round
 from app.models.snapshot import Snapshot, SnapshotItem
 from app.models.user import ApiToken, Invitation, SignInAttempt, User, UserSession
@@ -33,6 +34,7 @@ __all__ = [
     "Project",
     "Prompt",
     "Ranking",
+    "Revision",
     "Round",
     "SignInAttempt",
     "Slot",

@@ -90,6 +90,13 @@ class Assignment(Base):
             "kind",
             postgresql_where=text("submitted_at IS NULL AND skipped_at IS NULL"),
         ),
+        Index(
+            "ix_assignments_user_id_sent",
+            "user_id",
+            "project_id",
+            "submitted_at",
+            postgresql_where=text("submitted_at IS NOT NULL"),
+        ),
         one_of("kind", TaskKind),
     )
 

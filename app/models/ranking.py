@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
-from app.models.columns import Created, Id, Json, JsonList, ProjectId, UserId
+from app.models.columns import Created, Id, Json, JsonList, Moment, ProjectId, UserId
 
 if TYPE_CHECKING:
     from app.models.completion import Comparison
@@ -22,7 +22,11 @@ class Ranking(Base):
         UniqueConstraint("user_id", "idempotency_key"),
         UniqueConstraint("user_id", "comparison_id"),
         Index("ix_rankings_project_id_id", "project_id", "id"),
+        Index("ix_rankings_user_id_created_at", "user_id", "created_at", "assignment_id"),
     )
+
+    # What the labeler says: what an edit replaces and a revision keeps (models/revision.py).
+    CONTENT: ClassVar[tuple[str, ...]] = ("tiers", "ratings", "comment", "seconds")
 
     id: Mapped[Id]
     project_id: Mapped[ProjectId]
@@ -38,6 +42,8 @@ class Ranking(Base):
     guideline_version: Mapped[int]
     seconds: Mapped[float]
     simulated: Mapped[bool] = mapped_column(server_default=false())
+    revision: Mapped[int] = mapped_column(server_default="1")  # how often it has been said, edits included
+    withdrawn_at: Mapped[Moment | None]  # while set, no training, export or count knows of it
     created_at: Mapped[Created]
 
     comparison: Mapped[Comparison] = relationship(lazy="raise")

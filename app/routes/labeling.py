@@ -21,7 +21,7 @@ from app.models.columns import TaskKind
 from app.pages import markdown, render
 from app.routes.task_pages import TaskPage, rank_page, ranking_from_form, write_page
 from app.security import CurrentUser, SessionDep
-from app.services import assignments, demonstrations, desk, guidelines, projects, rankings
+from app.services import assignments, demonstrations, desk, guidelines, history, projects, rankings, revisions
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 
@@ -70,9 +70,9 @@ def claim_writing(session: SessionDep, user: CurrentUser, slug: str) -> Response
 def show_task(request: Request, session: SessionDep, user: CurrentUser, assignment_id: int) -> HTMLResponse:
     task = assignments.load_task(session, assignment_id, user)
     if task.assignment.submitted_at is not None or task.assignment.skipped_at is not None:
-        return render(
-            request, "labeling/closed.html", project=task.project, task=task, way=WAYS[TaskKind(task.assignment.kind)]
-        )
+        label = revisions.label_of(session, task.assignment)
+        way = WAYS[TaskKind(task.assignment.kind)]
+        return render(request, "labeling/closed.html", project=task.project, task=task, label=label, way=way)
     return render_task(request, task_page(session, user, task))
 
 
@@ -114,6 +114,13 @@ def skip(
     return see_other(next_url(session, user, task.project, TaskKind(task.assignment.kind)))
 
 
+@router.post("/assignments/{assignment_id}/undo")
+def undo(session: SessionDep, user: CurrentUser, assignment_id: int) -> Response:
+    """Take back what she sent last; its task is in her hands again, as she had sent it."""
+    revisions.undo_submission(session, assignment_id, user)
+    return see_other(f"/assignments/{assignment_id}")
+
+
 class RatingIn(BaseModel):
     overall: int | None = None
     flags: list[str] = Field(default_factory=list)
@@ -138,14 +145,16 @@ def submit(
     idempotency_key: Annotated[UUID, Header()],
 ) -> dict[str, Any]:
     """Store the label, claim the next task, and say where it is."""
+    return _store(session, user, assignment_id, idempotency_key, content_sent(label), label.seconds)
+
+
+def content_sent(label: SubmissionIn) -> RankingDraft | str:
     if label.tiers is not None:
         ratings = {key: rating.model_dump(exclude_none=True) for key, rating in label.ratings.items()}
-        content: RankingDraft | str = RankingDraft(label.tiers, ratings, label.comment)
-    elif label.text is not None:
-        content = label.text
-    else:
-        raise Invalid("The submission holds neither a ranking nor a text.")
-    return _store(session, user, assignment_id, idempotency_key, content, label.seconds)
+        return RankingDraft(label.tiers, ratings, label.comment)
+    if label.text is not None:
+        return label.text
+    raise Invalid("The submission holds neither a ranking nor a text.")
 
 
 async def read_form(request: Request) -> FormData:
@@ -167,12 +176,16 @@ def send_form(
     except ValueError:
         key = uuid4()
     try:
-        content = str(form.get("text", "")) if not task.completions else ranking_from_form(task, form)
+        content = content_of_form(task, form)
         stored = _store(session, user, assignment_id, key, content, None)
     except Invalid as error:
         page = task_page(session, user, task, form=form, key=key, problem=error.detail)
         return render_task(request, page, status=422)
     return see_other(stored["next"])
+
+
+def content_of_form(task: Task, form: FormData) -> RankingDraft | str:
+    return ranking_from_form(task, form) if task.completions else str(form.get("text", ""))
 
 
 @router.post("/preview")
@@ -212,7 +225,10 @@ def _start_page(
 ) -> HTMLResponse:
     work = [desk.find_work(session, project, user, kind) for kind in (TaskKind.RANKING, TaskKind.DEMONSTRATION)]
     done_today = desk.count_done_today(session, user)
-    return render(request, "labeling/start.html", project=project, work=work, way=way, done_today=done_today)
+    undoable = history.find_undoable(session, project.id, user)
+    return render(
+        request, "labeling/start.html", project=project, work=work, way=way, done_today=done_today, undoable=undoable
+    )
 
 
 def task_page(
@@ -225,8 +241,19 @@ def task_page(
     problem: str | None = None,
 ) -> TaskPage:
     guideline = guidelines.get_guideline(session, task.project.id, task.assignment.guideline_version)
+    earlier = None if task.label else revisions.label_of(session, task.assignment)
+    undoable = None if task.label or earlier else history.find_undoable(session, task.project.id, user)
     page = rank_page if task.completions else write_page
-    return page(task, guideline, desk.count_done_today(session, user), form=form, key=key or uuid4(), problem=problem)
+    return page(
+        task,
+        guideline,
+        form=form,
+        done_today=desk.count_done_today(session, user),
+        taken_back=earlier.withdrawn_at if earlier else None,
+        undoable=undoable,
+        key=key or uuid4(),
+        problem=problem,
+    )
 
 
 def render_task(request: Request, page: TaskPage, status: int = 200) -> HTMLResponse:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict, Unpack
 from uuid import UUID
 
 from starlette.datastructures import FormData
 
 from app.errors import Invalid
-from app.models import Guideline, Project
+from app.models import Assignment, Guideline, Project
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
+from app.services.revisions import as_draft
 
 LETTERS = "ABCDEFGHI"
 WHO = {"user": "User", "assistant": "Assistant", "system": "System"}
@@ -39,13 +40,27 @@ class TaskPage:
     project: Project
     guideline: Guideline
     assignment_id: int
+    at: str  # the address below which the page keeps its draft and sends
+    editing: bool  # the label is sent already; sending stores a revision
+    taken_back: datetime | None  # when she took back what she had sent for this task
+    undoable: Assignment | None  # what she sent just before, and may take back
     turns: list[Turn]
-    expires_at: datetime
+    expires_at: datetime | None  # None while editing: the slot is filled, by her
     ended: datetime | None  # when the hold has run out
     saved_at: datetime | None
     draft_json: str
     done_today: int
     key: UUID  # for the form without scripts
+    problem: str | None
+
+
+class Shared(TypedDict):
+    """What the route knows and both pages show as it is."""
+
+    done_today: int
+    taken_back: datetime | None
+    undoable: Assignment | None
+    key: UUID
     problem: str | None
 
 
@@ -79,9 +94,7 @@ class WritePage(TaskPage):
     text: str
 
 
-def rank_page(
-    task: Task, guideline: Guideline, done_today: int, *, form: FormData | None, key: UUID, problem: str | None
-) -> RankPage:
+def rank_page(task: Task, guideline: Guideline, *, form: FormData | None, **shared: Unpack[Shared]) -> RankPage:
     asks_ratings = task.project.asks_ratings
     draft = _draft(task)
     responses = [
@@ -94,8 +107,8 @@ def rank_page(
         else:
             _fill_from_draft(response, draft)
     return RankPage(
-        **_shared(task, guideline, done_today, key, problem),
-        heading=f"Rank {len(responses)} responses",
+        **_shared(task, guideline, **shared),
+        heading="Edit your ranking" if task.label else f"Rank {len(responses)} responses",
         responses=responses,
         asks_ratings=asks_ratings,
         scale=RATINGS if asks_ratings else len(responses),
@@ -104,33 +117,35 @@ def rank_page(
     )
 
 
-def write_page(
-    task: Task, guideline: Guideline, done_today: int, *, form: FormData | None, key: UUID, problem: str | None
-) -> WritePage:
+def write_page(task: Task, guideline: Guideline, *, form: FormData | None, **shared: Unpack[Shared]) -> WritePage:
     text = str(form.get("text", "")) if form is not None else str(_draft(task).get("text") or "")
-    return WritePage(**_shared(task, guideline, done_today, key, problem), heading="Write an answer", text=text)
+    heading = "Edit your answer" if task.label else "Write an answer"
+    return WritePage(**_shared(task, guideline, **shared), heading=heading, text=text)
 
 
-def _shared(task: Task, guideline: Guideline, done_today: int, key: UUID, problem: str | None) -> dict[str, Any]:
-    assignment = task.assignment
+def _shared(task: Task, guideline: Guideline, **shared: Unpack[Shared]) -> dict[str, Any]:
+    assignment, editing = task.assignment, task.label is not None
+    draft, ended = _draft(task), not editing and assignment.expires_at < datetime.now(UTC)
     return {
         "project": task.project,
         "guideline": guideline,
         "assignment_id": assignment.id,
+        "at": f"/history/{assignment.kind}/{task.label.id}" if task.label else f"/assignments/{assignment.id}",
+        "editing": editing,
         "turns": [Turn(WHO.get(turn["role"], turn["role"]), turn["content"]) for turn in task.prompt.messages],
-        "expires_at": assignment.expires_at,
-        "ended": assignment.expires_at if assignment.expires_at < datetime.now(UTC) else None,
-        "saved_at": assignment.draft_saved_at if assignment.draft is not None else None,
-        "draft_json": json.dumps(_draft(task)) if _draft(task) else "",
-        "done_today": done_today,
-        "key": key,
-        "problem": problem,
+        "expires_at": None if editing else assignment.expires_at,
+        "ended": assignment.expires_at if ended else None,
+        "saved_at": assignment.draft_saved_at if editing or assignment.draft is not None else None,
+        "draft_json": json.dumps(draft) if draft else "",
+        **shared,
     }
 
 
 def _draft(task: Task) -> dict[str, Any]:
-    """Programs may keep any JSON as a draft; the pages read objects."""
-    return task.assignment.draft if isinstance(task.assignment.draft, dict) else {}
+    """Programs may keep any JSON as a draft; the pages read objects. An edit begins with what was sent."""
+    if isinstance(task.assignment.draft, dict):
+        return task.assignment.draft
+    return as_draft(task.label) if task.label else {}
 
 
 def _fill_from_draft(response: Response, draft: dict[str, Any]) -> None:

@@ -11,11 +11,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from app.errors import Conflict, NotFound, Overtaken
-from app.models import Assignment, Completion, Guideline, Project, Prompt, Slot, User
+from app.models import (
+    Assignment,
+    Comparison,
+    Completion,
+    Demonstration,
+    Guideline,
+    Project,
+    Prompt,
+    Ranking,
+    Slot,
+    User,
+)
 from app.rules import assignment as rules
 from app.settings import get_settings
 
@@ -31,6 +42,7 @@ class Task:
     project: Project
     prompt: Prompt
     completions: list[Completion]  # in the order shown to this labeler; empty for a demonstration
+    label: Demonstration | Ranking | None = None  # what she has sent, where the page is to edit it
 
 
 def claim_assignment(session: Session, project: Project, user: User, kind: str) -> Assignment | None:
@@ -107,6 +119,11 @@ def lock_for_submission(session: Session, assignment_id: int, user: User) -> Ass
     return _own_assignment(session, assignment_id, user, lock=True)
 
 
+def lock_assignment(session: Session, assignment_id: int) -> Assignment:
+    """Anybody's assignment with its slot, locked, for a change of the label that was sent for it."""
+    return session.scalars(_locked(select(Assignment).where(Assignment.id == assignment_id))).one()
+
+
 def refuse_done(assignment: Assignment) -> None:
     """Raises Conflict when the task takes no label any more."""
     if assignment.submitted_at is not None:
@@ -138,6 +155,20 @@ def complete_slot(assignment: Assignment, user: User, now: datetime) -> None:
     slot = assignment.slot
     slot.holder_id, slot.submitted_at, slot.leased_until = user.id, now, None
     assignment.submitted_at, assignment.draft = now, None
+
+
+def empty_slot(session: Session, slot: Slot) -> None:
+    """The label is taken out: somebody else may fill the slot, unless a newer round asks about other responses."""
+    slot.submitted_at = slot.holder_id = slot.leased_until = None
+    if slot.closed_at is None and _is_past(session, slot):
+        slot.closed_at = database_now(session)
+
+
+def reopen(session: Session, assignment: Assignment, user: User, now: datetime) -> None:
+    """A sent task is in her hands again."""
+    empty_slot(session, assignment.slot)
+    assignment.submitted_at = None
+    _lease(assignment, assignment.slot, user, now)
 
 
 def database_now(session: Session) -> datetime:
@@ -239,15 +270,26 @@ def _free_slot(slot: Slot, user: User) -> None:
         slot.holder_id = slot.leased_until = None
 
 
+def _is_past(session: Session, slot: Slot) -> bool:
+    """Whether a later round has responses to rank, which closed the open slots of this one."""
+    own = select(Comparison.round_id).where(Comparison.id == slot.comparison_id).scalar_subquery()
+    later = exists().where(Comparison.project_id == slot.project_id, Comparison.round_id > own)
+    return bool(session.scalar(select(later)))
+
+
+def _locked(query: Select[Assignment]) -> Select[Assignment]:
+    """With its slot, and read anew: what this session saw before it had the lock may be old."""
+    query = query.options(joinedload(Assignment.slot, innerjoin=True))
+    return query.with_for_update().execution_options(populate_existing=True)
+
+
 def _own_assignment(session: Session, assignment_id: int, user: User, lock: bool = False) -> Assignment:
     query = (
         select(Assignment)
         .options(joinedload(Assignment.slot, innerjoin=True))
         .where(Assignment.id == assignment_id, Assignment.user_id == user.id)
     )
-    if lock:
-        query = query.with_for_update()
-    assignment = session.scalar(query)
+    assignment = session.scalar(_locked(query) if lock else query)
     if assignment is None:
         raise NotFound("There is no such task of yours.")
     return assignment

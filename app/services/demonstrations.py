@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from app.errors import Invalid, NotFound
 from app.models import Assignment, Demonstration, Project, Prompt, Slot, User
 from app.rules.prompts import content_hash, row_messages
-from app.services import prompts
-from app.services.labels import seconds_spent, store_once
+from app.services import prompts, revisions
+from app.services.labels import make_anew, seconds_spent, store_once
 
 LONGEST_TEXT = 100_000
 
@@ -24,7 +24,26 @@ def submit_demonstration(
     session: Session, assignment_id: int, user: User, key: UUID, text: str, seconds: float | None = None
 ) -> Demonstration:
     """Store her answer once; the same key gives the same row. Raises Invalid, Conflict, Overtaken, NotFound."""
+    _check_text(text)
+    make = _maker(user, key, text, seconds)
+    return store_once(session, Demonstration, "demonstration", assignment_id, user, key, {"text": text}, make)
 
+
+def edit_demonstration(
+    session: Session, demonstration_id: int, user: User, text: str, seconds: float | None = None
+) -> Demonstration:
+    """Let her own answer say something else. Raises Invalid, NotFound, and Conflict once it is frozen or withdrawn."""
+    demonstration = revisions.lock_label(session, "demonstration", demonstration_id, user)
+    assert isinstance(demonstration, Demonstration)
+    _check_text(text)
+    told = demonstration.seconds if seconds is None else seconds
+    make = _maker(user, demonstration.idempotency_key, text, told)
+    return revisions.revise_label(session, demonstration, user, make_anew(session, demonstration, make))
+
+
+def _maker(
+    user: User, key: UUID | None, text: str, seconds: float | None
+) -> Callable[[Assignment, datetime], Demonstration]:
     def make(assignment: Assignment, now: datetime) -> Demonstration:
         return Demonstration(
             project_id=assignment.project_id,
@@ -38,8 +57,7 @@ def submit_demonstration(
             simulated=user.simulated,
         )
 
-    _check_text(text)
-    return store_once(session, Demonstration, "demonstration", assignment_id, user, key, {"text": text}, make)
+    return make
 
 
 def get_demonstration(session: Session, demonstration_id: int) -> Demonstration:
@@ -50,7 +68,11 @@ def get_demonstration(session: Session, demonstration_id: int) -> Demonstration:
 
 
 def count_demonstrations(session: Session, project_id: int, source: str | None = None) -> int:
-    query = select(func.count()).select_from(Demonstration).where(Demonstration.project_id == project_id)
+    query = (
+        select(func.count())
+        .select_from(Demonstration)
+        .where(Demonstration.project_id == project_id, Demonstration.withdrawn_at.is_(None))
+    )
     if source is not None:
         query = query.where(Demonstration.source == source)
     return session.scalar(query) or 0

@@ -73,11 +73,13 @@ def list_desks(session: Session, user: User) -> list[Desk]:
 
 
 def count_done_today(session: Session, user: User) -> int:
-    """Labels that she has sent since midnight (UTC), of both kinds."""
+    """Labels that she has sent since midnight (UTC) and not withdrawn, of both kinds."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     done = union_all(
-        select(Ranking.id).where(Ranking.user_id == user.id, Ranking.created_at >= midnight),
-        select(Demonstration.id).where(Demonstration.user_id == user.id, Demonstration.created_at >= midnight),
+        *(
+            select(table.id).where(table.user_id == user.id, table.created_at >= midnight, table.withdrawn_at.is_(None))
+            for table in (Ranking, Demonstration)
+        )
     ).subquery()
     return session.scalar(select(func.count()).select_from(done)) or 0
 

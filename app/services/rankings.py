@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,8 @@ from sqlalchemy.orm import Session
 from app.errors import Invalid, NotFound
 from app.models import Assignment, Comparison, Project, Ranking, User
 from app.rules.rankings import ranking_problems
-from app.services.labels import seconds_spent, store_once
+from app.services import revisions
+from app.services.labels import make_anew, seconds_spent, store_once
 
 LONGEST_COMMENT = 10_000
 
@@ -30,7 +32,25 @@ def submit_ranking(
     session: Session, assignment_id: int, user: User, key: UUID, draft: RankingDraft, seconds: float | None = None
 ) -> Ranking:
     """Store her ranking once; the same key gives the same row. Raises Invalid, Conflict, Overtaken, NotFound."""
+    kept = {"tiers": draft.tiers, "ratings": draft.ratings, "comment": draft.comment}
+    make = _maker(session, user, key, draft, seconds)
+    return store_once(session, Ranking, "ranking", assignment_id, user, key, kept, make)
 
+
+def edit_ranking(
+    session: Session, ranking_id: int, user: User, draft: RankingDraft, seconds: float | None = None
+) -> Ranking:
+    """Let her own ranking say something else. Raises Invalid, NotFound, and Conflict once it is frozen or withdrawn."""
+    ranking = revisions.lock_label(session, "ranking", ranking_id, user)
+    assert isinstance(ranking, Ranking)
+    told = ranking.seconds if seconds is None else seconds
+    make = _maker(session, user, ranking.idempotency_key, draft, told)
+    return revisions.revise_label(session, ranking, user, make_anew(session, ranking, make))
+
+
+def _maker(
+    session: Session, user: User, key: UUID, draft: RankingDraft, seconds: float | None
+) -> Callable[[Assignment, datetime], Ranking]:
     def make(assignment: Assignment, now: datetime) -> Ranking:
         if assignment.comparison_id is None:
             raise Invalid("This task asks for a demonstration.")
@@ -52,8 +72,7 @@ def submit_ranking(
             simulated=user.simulated,
         )
 
-    kept = {"tiers": draft.tiers, "ratings": draft.ratings, "comment": draft.comment}
-    return store_once(session, Ranking, "ranking", assignment_id, user, key, kept, make)
+    return make
 
 
 def get_ranking(session: Session, ranking_id: int) -> Ranking:

@@ -16,6 +16,7 @@ from app.routes.api import (
     labels,
     projects,
     prompts,
+    revisions,
     rounds,
     tokens,
     users,
@@ -35,5 +36,19 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 router = APIRouter(prefix="/api/v1", responses=ERRORS)
-for noun in (assignments, projects, guidelines, prompts, rounds, checkpoints, jobs, labels, exports, users, tokens):
+NOUNS = (
+    assignments,
+    projects,
+    guidelines,
+    prompts,
+    rounds,
+    checkpoints,
+    jobs,
+    labels,
+    revisions,
+    exports,
+    users,
+    tokens,
+)
+for noun in NOUNS:
     router.include_router(noun.router)

@@ -19,7 +19,7 @@ from app.errors import Invalid
 from app.models.columns import TaskKind
 from app.routes.api.shapes import ItemId, Message, Request, Slug, Stored
 from app.security import SessionDep, TokenUser
-from app.services import assignments, demonstrations, projects, rankings
+from app.services import assignments, demonstrations, projects, rankings, revisions
 
 router = APIRouter(tags=["assignments"])
 
@@ -206,6 +206,16 @@ def skip_task(session: SessionDep, user: TokenUser, assignment_id: ItemId, body:
     assignments.skip_task(session, assignment_id, user, body.reason)
 
 
+@router.post("/assignments/{assignment_id}/undo")
+def undo(session: SessionDep, user: TokenUser, assignment_id: ItemId) -> AssignmentOut:
+    """Take back what you sent last in the project: the task is yours again, its draft is what you had sent.
+
+    Until you send it again, with a new Idempotency-Key, the label counts nowhere. 409 once a snapshot has frozen it.
+    """
+    revisions.undo_submission(session, assignment_id, user)
+    return _assignment_out(assignments.load_task(session, assignment_id, user))
+
+
 IdempotencyKey = Annotated[
     UUID,
     Header(
@@ -225,9 +235,13 @@ def submit(
     if isinstance(body, DemonstrationIn):
         demonstration = demonstrations.submit_demonstration(session, assignment_id, user, key, body.text, body.seconds)
         return SubmissionOut(id=demonstration.id)
-    draft = rankings.RankingDraft(
+    draft = ranking_draft(body)
+    return SubmissionOut(id=rankings.submit_ranking(session, assignment_id, user, key, draft, body.seconds).id)
+
+
+def ranking_draft(body: RankingIn) -> rankings.RankingDraft:
+    return rankings.RankingDraft(
         tiers=[[str(completion) for completion in tier] for tier in body.tiers],
         ratings={str(completion): rating.model_dump() for completion, rating in body.ratings.items()},
         comment=body.comment,
     )
-    return SubmissionOut(id=rankings.submit_ranking(session, assignment_id, user, key, draft, body.seconds).id)

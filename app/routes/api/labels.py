@@ -29,6 +29,8 @@ class LabelOut(Stored):
     comment: str | None = None
     guideline_version: int | None = None
     simulated: bool
+    revision: int = Field(description="1 as first sent; each edit adds one.", examples=[1])
+    withdrawn_at: datetime | None = Field(None, description="While set, no training, export or count knows of it.")
     created_at: datetime
 
 
@@ -40,16 +42,20 @@ class ReachOut(Stored):
     checkpoints: list[CheckpointOut]
 
 
-SHARED = ("id", "guideline_version", "simulated", "created_at")
+SHARED = ("id", "guideline_version", "simulated", "revision", "withdrawn_at", "created_at")
 
 
-def _label_out(label: Demonstration | Ranking) -> LabelOut:
+def label_members(label: Demonstration | Ranking) -> dict[str, Any]:
     kind, own = (
         ("demonstration", ("prompt_id", "text"))
         if isinstance(label, Demonstration)
         else ("ranking", ("comparison_id", "tiers", "ratings", "comment"))
     )
-    return LabelOut(kind=kind, **{name: getattr(label, name) for name in SHARED + own})
+    return {"kind": kind, **{name: getattr(label, name) for name in SHARED + own}}
+
+
+def _label_out(label: Demonstration | Ranking) -> LabelOut:
+    return LabelOut(**label_members(label))
 
 
 def _reach(session: SessionDep, kind: str, label_id: int) -> ReachOut:

@@ -15,7 +15,7 @@ const flagInputs = $$(".flag-box input", responses[0]);
 const flagKeys = flagInputs.map((input) => input.value);
 const view = { task, el, letter, flagLabel: Object.fromEntries(flagInputs.map((i) => [i.value, i.closest("label").dataset.label])) };
 
-const desk = openDesk({ assignment: root.assignment, savedAt: root.savedAt, expiresAt: root.expiresAt, nextUrl: root.next });
+const desk = openDesk({ assignment: root.assignment, at: root.at, savedAt: root.savedAt, expiresAt: root.expiresAt, nextUrl: root.next });
 const draft = desk.keeper.unconfirmed() || JSON.parse(root.draft || "null");
 let state = draft ? s.fromDraft(draft, task, flagKeys) : s.fresh(task);
 let past = [], future = [], back = task.ids[0], doing = "", pointed = false;
@@ -43,6 +43,8 @@ function travel(from, to) {
   render();
   show(view, state.current);
 }
+/** Nothing was done here yet: undo means what was sent before. */
+function unsend() { if (!doing) $("#unsend")?.requestSubmit(); }
 function goTo(id) {
   if (!el[id]) return;
   if (state.current !== "P") back = state.current;
@@ -60,7 +62,7 @@ async function go() {
   doing = "sending";
   render();
   desk.keeper.pause();
-  const answer = await send(root.assignment, s.submission(state, task, $("#why").value, activeSeconds()),
+  const answer = await send(root.at, s.submission(state, task, $("#why").value, activeSeconds()),
     () => desk.notice("offline", "No connection.", "Your ranking is kept in this browser and sent as soon as the connection is back."));
   if (answer.next) {
     desk.keeper.done();
@@ -89,9 +91,9 @@ function flag(at, id = openFlagBox()?.closest("[data-id]").dataset.id || state.c
 
 /* ---- what a person can do ---- */
 const actions = {
-  go, undo: () => travel(past, future), redo: () => travel(future, past),
+  go, undo: () => (past.length || future.length ? travel(past, future) : unsend()), redo: () => travel(future, past),
   flags: () => { const box = state.current !== "P" && $(".flag-box", el[state.current]); if (box) box.open = !box.open; },
-  skip: () => $("#skip").showModal(), report: () => $("#report").showModal(), more: () => $("#more").showModal(), keys: () => $("#keys").showModal(),
+  skip: () => $("#skip")?.showModal(), report: () => $("#report")?.showModal(), more: () => $("#more").showModal(), keys: () => $("#keys").showModal(),
   reason: () => { if ($("#reason").classList.toggle("open")) $("#why").focus(); }, guide: () => { toggle("guide"); settle(view); },
   prompt: () => goTo(state.current === "P" ? back : "P"),
   wide: () => { const on = document.body.classList.toggle("wide"); localStorage.setItem("tutelage.wide", on ? "on" : ""); settle(view); show(view, state.current); },

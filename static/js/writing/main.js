@@ -7,7 +7,7 @@ import { countWords, wordLimit } from "./text.js";
 
 const root = $("#task").dataset, answer = $("#answer"), read = $("#read"), views = $$("[name=view]");
 const limit = wordLimit($(".said.last")?.textContent || "");
-const desk = openDesk({ assignment: root.assignment, savedAt: root.savedAt, expiresAt: root.expiresAt, nextUrl: root.next });
+const desk = openDesk({ assignment: root.assignment, at: root.at, savedAt: root.savedAt, expiresAt: root.expiresAt, nextUrl: root.next });
 const draft = desk.keeper.unconfirmed() || JSON.parse(root.draft || "null");
 let sending = false;
 if (draft?.text) { answer.value = draft.text; resumeSeconds(draft.page?.seconds); }
@@ -51,7 +51,7 @@ async function submit() {
   sending = true;
   $("#go").replaceChildren("Sending");
   desk.keeper.pause();
-  const result = await send(root.assignment, { text: answer.value, seconds: activeSeconds() },
+  const result = await send(root.at, { text: answer.value, seconds: activeSeconds() },
     () => desk.notice("offline", "No connection.", "Your answer is kept in this browser and sent as soon as the connection is back."));
   if (result.next) {
     desk.keeper.done();
@@ -68,7 +68,7 @@ async function submit() {
 $("#task").addEventListener("submit", (event) => { event.preventDefault(); submit(); });
 
 const actions = {
-  skip: () => $("#skip").showModal(), report: () => $("#report").showModal(), more: () => $("#more").showModal(), keys: () => $("#keys").showModal(),
+  skip: () => $("#skip")?.showModal(), report: () => $("#report")?.showModal(), more: () => $("#more").showModal(), keys: () => $("#keys").showModal(),
   guide: () => { if (toggle("guide")) $("#guide").focus(); else answer.focus(); },
 };
 const LETTERS = { s: "skip", r: "report", m: "guide", "?": "keys" };
