@@ -29,6 +29,7 @@ PAGES = (
     "users",
     "labeling",
     "projects",
+    "label_schemas",
     "prompts",
     "data",
     "checkpoints",

@@ -9,6 +9,7 @@ from app.models.checkpoint import Checkpoint
 from app.models.completion import Comparison, Completion
 from app.models.demonstration import Demonstration
 from app.models.job import Job, JobEvent
+from app.models.label_schema import LabelSchema
 from app.models.project import Guideline, Project
 from app.models.prompt import Prompt
 from app.models.ranking import Ranking
@@ -28,6 +29,7 @@ __all__ = [
     "Invitation",
     "Job",
     "JobEvent",
+    "LabelSchema",
     "Project",
     "Prompt",
     "Ranking",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, false
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
@@ -22,6 +22,7 @@ class Ranking(Base):
         UniqueConstraint("user_id", "idempotency_key"),
         UniqueConstraint("user_id", "comparison_id"),
         Index("ix_rankings_project_id_id", "project_id", "id"),
+        CheckConstraint("confidence BETWEEN 1 AND 9", name="confidence_range"),
     )
 
     id: Mapped[Id]
@@ -33,9 +34,12 @@ class Ranking(Base):
     idempotency_key: Mapped[UUID]
     tiers: Mapped[JsonList]  # [[completion id, ...], ...]
     ratings: Mapped[Json]  # completion id -> {"overall": 1..7, "flags": [...]}
+    prompt_flags: Mapped[JsonList] = mapped_column(server_default=text("'[]'::jsonb"))
+    confidence: Mapped[int | None]  # how sure she is of the order: 1 a guess, 5 fairly sure, 9 certain
     comment: Mapped[str | None] = mapped_column(Text)
     order_shown: Mapped[JsonList]
     guideline_version: Mapped[int]
+    schema_version: Mapped[int] = mapped_column(server_default="1")
     seconds: Mapped[float]
     simulated: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[Created]

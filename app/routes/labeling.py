@@ -20,8 +20,9 @@ from app.models import Project, User
 from app.models.columns import TaskKind
 from app.pages import markdown, render
 from app.routes.task_pages import TaskPage, rank_page, ranking_from_form, write_page
+from app.rules.label_schemas import Fields
 from app.security import CurrentUser, SessionDep
-from app.services import assignments, demonstrations, desk, projects, rankings
+from app.services import assignments, demonstrations, desk, label_schemas, projects, rankings
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 
@@ -127,12 +128,14 @@ class RatingIn(BaseModel):
 
 
 class SubmissionIn(BaseModel):
-    """A label as the pages' scripts send it: `text`, or `tiers` with `ratings` and `comment`."""
+    """A label as the pages' scripts send it: `text`, or `tiers` with what belongs to them."""
 
     text: str | None = None
     tiers: list[list[str]] | None = None
     ratings: dict[str, RatingIn] = Field(default_factory=dict)
     comment: str | None = None
+    prompt_flags: list[str] = Field(default_factory=list)
+    confidence: int | None = None
     seconds: float | None = None
 
 
@@ -147,7 +150,9 @@ def submit(
     """Store the label, claim the next task, and say where it is."""
     if label.tiers is not None:
         ratings = {key: rating.model_dump(exclude_none=True) for key, rating in label.ratings.items()}
-        content: RankingDraft | str = RankingDraft(label.tiers, ratings, label.comment)
+        content: RankingDraft | str = RankingDraft(
+            label.tiers, ratings, label.comment, label.prompt_flags, label.confidence
+        )
     elif label.text is not None:
         content = label.text
     else:
@@ -174,7 +179,9 @@ def send_form(
     except ValueError:
         key = uuid4()
     try:
-        content = str(form.get("text", "")) if not task.completions else ranking_from_form(task, form)
+        content = (
+            ranking_from_form(task, _asked(session, task), form) if task.completions else str(form.get("text", ""))
+        )
         stored = _store(session, user, assignment_id, key, content, None)
     except Invalid as error:
         page = task_page(session, user, task, form=form, key=key, problem=error.detail)
@@ -229,8 +236,16 @@ def task_page(
     problem: str | None = None,
 ) -> TaskPage:
     guideline = desk.get_guideline(session, task.project.id, task.assignment.guideline_version)
-    page = rank_page if task.completions else write_page
-    return page(task, guideline, desk.count_done_today(session, user), form=form, key=key or uuid4(), problem=problem)
+    done_today, key = desk.count_done_today(session, user), key or uuid4()
+    if not task.completions:
+        return write_page(task, guideline, done_today, form=form, key=key, problem=problem)
+    return rank_page(task, guideline, _asked(session, task), done_today, form=form, key=key, problem=problem)
+
+
+def _asked(session: Session, task: Task) -> Fields:
+    """What the page of this task asks: the version that it was claimed under."""
+    schema = label_schemas.get_schema(session, task.project.id, task.assignment.schema_version)
+    return label_schemas.fields_of(schema)
 
 
 def render_task(request: Request, page: TaskPage, status: int = 200) -> HTMLResponse:

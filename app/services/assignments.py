@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from app.errors import Conflict, NotFound, Overtaken
-from app.models import Assignment, Completion, Guideline, Project, Prompt, Slot, User
+from app.models import Assignment, Completion, Guideline, LabelSchema, Project, Prompt, Slot, User
 from app.rules import assignment as rules
 from app.settings import get_settings
 
@@ -214,7 +214,7 @@ def _new_assignment(session: Session, project: Project, user: User, slot: Slot) 
     if slot.comparison_id is not None:
         chosen = session.scalars(select(Completion.id).where(Completion.comparison_id == slot.comparison_id))
         ids = [str(completion_id) for completion_id in chosen]
-    version = session.scalar(select(func.max(Guideline.version)).where(Guideline.project_id == project.id))
+    guideline, schema = session.execute(_versions_in_force(project)).one()
     assignment = Assignment(
         project_id=project.id,
         slot=slot,
@@ -223,10 +223,20 @@ def _new_assignment(session: Session, project: Project, user: User, slot: Slot) 
         prompt_id=slot.prompt_id,
         comparison_id=slot.comparison_id,
         order_shown=rules.shuffle_order(ids, _rng),
-        guideline_version=version or 1,
+        guideline_version=guideline or 1,
+        schema_version=schema or 1,
     )
     session.add(assignment)
     return assignment
+
+
+def _versions_in_force(project: Project) -> Select[int | None, int | None]:
+    """Of the guidelines and of the label schema, in one statement: this is asked at every claim."""
+    newest = (
+        select(func.max(table.version)).where(table.project_id == project.id).scalar_subquery()
+        for table in (Guideline, LabelSchema)
+    )
+    return select(*newest)
 
 
 def _lease(assignment: Assignment, slot: Slot, user: User, now: datetime) -> None:

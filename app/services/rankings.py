@@ -1,8 +1,8 @@
-"""Rankings: one labeler's tiers, ratings and flags, stored as one row. Called by the labeling pages and the API."""
+"""Rankings: one labeler's tiers, ratings, flags, confidence as one row. Called by the labeling pages and the API."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,8 +10,10 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.errors import Invalid, NotFound
-from app.models import Assignment, Comparison, Project, Ranking, User
-from app.rules.rankings import ranking_problems
+from app.models import Assignment, Comparison, Ranking, User
+from app.rules.label_schemas import Fields, flag_keys
+from app.rules.rankings import confidence_problems, prompt_flag_problems, ranking_problems
+from app.services.label_schemas import fields_of, get_schema
 from app.services.labels import seconds_spent, store_once
 
 LONGEST_COMMENT = 10_000
@@ -24,6 +26,8 @@ class RankingDraft:
     tiers: list[list[str]]
     ratings: dict[str, dict[str, Any]] = field(default_factory=dict)
     comment: str | None = None
+    prompt_flags: list[str] = field(default_factory=list)
+    confidence: int | None = None
 
 
 def submit_ranking(
@@ -34,7 +38,7 @@ def submit_ranking(
     def make(assignment: Assignment, now: datetime) -> Ranking:
         if assignment.comparison_id is None:
             raise Invalid("This task asks for a demonstration.")
-        _check_draft(session, assignment, draft)
+        fields = _check_draft(session, assignment, draft)
         comparison = session.get_one(Comparison, assignment.comparison_id)
         return Ranking(
             project_id=assignment.project_id,
@@ -45,14 +49,17 @@ def submit_ranking(
             idempotency_key=key,
             tiers=draft.tiers,
             ratings=draft.ratings,
+            prompt_flags=[key for key in flag_keys(fields, "prompt_flags") if key in draft.prompt_flags],
+            confidence=draft.confidence,
             comment=(draft.comment or "").strip() or None,
             order_shown=assignment.order_shown,
             guideline_version=assignment.guideline_version,
+            schema_version=assignment.schema_version,
             seconds=seconds_spent(assignment, now, seconds),
             simulated=user.simulated,
         )
 
-    kept = {"tiers": draft.tiers, "ratings": draft.ratings, "comment": draft.comment}
+    kept = asdict(draft)
     return store_once(session, Ranking, "ranking", assignment_id, user, key, kept, make)
 
 
@@ -63,13 +70,20 @@ def get_ranking(session: Session, ranking_id: int) -> Ranking:
     return ranking
 
 
-def _check_draft(session: Session, assignment: Assignment, draft: RankingDraft) -> None:
-    project = session.get_one(Project, assignment.project_id)
-    flags = [flag["key"] for flag in project.response_flags]
+def _check_draft(session: Session, assignment: Assignment, draft: RankingDraft) -> Fields:
+    """Raises Invalid with every problem, by the version of the label schema that she was asked under; returns it."""
+    fields = fields_of(get_schema(session, assignment.project_id, assignment.schema_version))
     problems = ranking_problems(
-        draft.tiers, draft.ratings, assignment.order_shown, asks_ratings=project.asks_ratings, flags=flags
+        draft.tiers,
+        draft.ratings,
+        assignment.order_shown,
+        asks_ratings=fields["ratings"],
+        flags=flag_keys(fields, "response_flags"),
     )
+    problems += prompt_flag_problems(draft.prompt_flags, flag_keys(fields, "prompt_flags"))
+    problems += confidence_problems(draft.confidence, fields["confidence"])
     if len(draft.comment or "") > LONGEST_COMMENT or "\x00" in (draft.comment or ""):
         problems.append(f"The reason must be text of at most {LONGEST_COMMENT:,} characters.")
     if problems:
         raise Invalid(" ".join(problems), errors=[{"message": problem} for problem in problems])
+    return fields
