@@ -97,7 +97,7 @@ function hint({ task, letter }, state, tiers, missing, doing) {
     return [b(`${task.best === "high" ? "Rate" : "Place"} ${letter[state.current]}`), task.best === "high" ? ", 1 poor to 7 excellent" : ", 1 is best"];
   }
   if (state.phase === "rate") return [b(task.best === "high" ? "All rated." : "All placed."), " Line them up and check the order"];
-  if (state.sure && !state.confidence) return [b("How sure are you?"), " 1 a guess, 5 fairly sure, 9 certain"];
+  if (state.sure && !state.confidence) return [b("How sure are you?"), " Press a digit, 1 to 9"];
   if (state.phase === "ready") return [b("Order confirmed."), " A reason is welcome, not needed"];
   const above = contradiction(state, task);
   if (above) return [b(`${letter[above]} stands above a higher rating.`), " Fine if you mean it"];
@@ -110,8 +110,8 @@ function hint({ task, letter }, state, tiers, missing, doing) {
 export function settle({ task, el }) {
   const stage = $("#stage"), height = stage.clientHeight;
   const tops = task.ids.map((id) => Math.min($(".head", el[id]).offsetHeight, height - $(".text", el[id]).offsetHeight));
+  if (onPhone()) document.body.style.setProperty("--dock", `${$(".dock").offsetHeight}px`); // the head stands on the dock
   task.ids.forEach((id, at) => { $(".text", el[id]).style.top = `${tops[at]}px`; });
-  document.body.style.setProperty("--dock", `${$(".dock").offsetHeight}px`); // on a phone the head stands on the dock
 }
 
 /** Bring the current response into view and give it the focus. */
