@@ -42,14 +42,12 @@ def test_the_page_publishes_a_version_and_shows_what_changed(page: Any, session:
     answer = page(FORM)
     assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}?saved=true")
     schema = session.scalars(select(LabelSchema).where(LabelSchema.version == 2)).one()
-    made_up = {"key": "made_up", "label": "Made up"}
-    assert schema.fields == {
-        "ratings": True, "response_flags": [FIELDS["response_flags"][0], made_up], "prompt_flags": [], "confidence": False,
-    }  # fmt: skip
+    flags = [{"key": "rude", "label": "Rude"}, {"key": "made_up", "label": "Made up"}]
+    assert schema.fields == {"ratings": True, "response_flags": flags, "prompt_flags": [], "confidence": False}
     shown = page().text
     for words in ("Version 2, in force", "Publish version 3", "New flag of a response: Made up (made_up).", "Ada"):
         assert words in shown
-    assert session.scalars(select(AuditEvent.action)).all() == ["label_schema.published"]
+    assert session.scalars(select(AuditEvent.action)).all()[-1] == "label_schema.published"
 
 
 def test_a_refused_form_comes_back_whole(page: Any, session: Session) -> None:
