@@ -98,7 +98,7 @@ class SimulatedLabeler(threading.Thread):
         ranking = self.taste.rank(task["prompt"]["messages"], texts)
         asked = self.look_up(task["schema_version"])
         known = {flag["key"] for flag in asked["response_flags"]}
-        answer = {
+        answer: dict[str, Any] = {
             "tiers": [[ids[index] for index in tier] for tier in ranking.tiers],
             "ratings": {
                 ids[index]: {"overall": rating, "flags": [flag for flag in flags if flag in known]}
