@@ -31,6 +31,7 @@ PAGES = (
     "guidelines",
     "history",
     "projects",
+    "label_schemas",
     "prompts",
     "data",
     "checkpoints",

@@ -10,6 +10,7 @@ from app.models.completion import Comparison, Completion
 from app.models.demonstration import Demonstration
 from app.models.guideline import Guideline, GuidelineReading
 from app.models.job import Job, JobEvent
+from app.models.label_schema import LabelSchema
 from app.models.project import Project
 from app.models.prompt import Prompt
 from app.models.ranking import Ranking
@@ -31,6 +32,7 @@ __all__ = [
     "Invitation",
     "Job",
     "JobEvent",
+    "LabelSchema",
     "Project",
     "Prompt",
     "Ranking",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, true
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
-from app.models.columns import Created, Id, Json, JsonList, Moment
+from app.models.columns import Created, Id, Json, Moment
 
 if TYPE_CHECKING:
     from app.models.checkpoint import Checkpoint
@@ -31,8 +31,6 @@ class Project(Base):
     demonstration_threshold: Mapped[int] = mapped_column(server_default="100")  # new ones that start SFT
     ranking_threshold: Mapped[int] = mapped_column(server_default="300")  # new ones that start the reward model
     comparisons_per_round: Mapped[int] = mapped_column(server_default="400")  # prompts sampled for ranking
-    asks_ratings: Mapped[bool] = mapped_column(server_default=true())
-    response_flags: Mapped[JsonList]  # [{"key", "label"}]
     recipe: Mapped[
         Json
     ]  # {"sft": {...}, "sampling": {...}, "reward": {...}, "ppo": {...}}: overrides of training.config

@@ -21,6 +21,7 @@ from app.pages import render
 from app.routes.checkpoints import LabelKind
 from app.routes.labeling import (
     SubmissionIn,
+    asked_of,
     content_of_form,
     content_sent,
     read_form,
@@ -28,9 +29,10 @@ from app.routes.labeling import (
     see_other,
     task_page,
 )
+from app.rules.label_schemas import FLAG_KINDS
 from app.rules.revisions import letters_of
 from app.security import CurrentUser, SessionDep
-from app.services import assignments, demonstrations, history, projects, rankings, revisions
+from app.services import assignments, demonstrations, history, label_schemas, projects, rankings, revisions
 from app.services.assignments import Task
 from app.services.history import Entry, Step
 from app.services.rankings import RankingDraft
@@ -94,9 +96,17 @@ def show_sent(request: Request, session: SessionDep, user: CurrentUser, kind: La
         steps=history.list_steps(session, entry.label),
         letters=letters_of(ranking.order_shown) if ranking else {},
         texts=history.texts_of(session, ranking) if ranking else {},
-        flag_labels={flag["key"]: flag["label"] for flag in entry.project.response_flags},
+        flag_labels=_flag_labels(session, entry),
     )
     return render(request, "history/label.html", page)
+
+
+def _flag_labels(session: Session, entry: Entry) -> dict[str, str]:
+    """Key -> label, of all flags that this label was asked about."""
+    if not isinstance(entry.label, Ranking):
+        return {}
+    fields = label_schemas.fields_of(label_schemas.get_schema(session, entry.project.id, entry.label.schema_version))
+    return {flag["key"]: flag["label"] for kind in FLAG_KINDS for flag in fields[kind]}
 
 
 @router.get("/history/{kind}/{label_id}/edit")
@@ -143,7 +153,7 @@ def send_edit(
     """The same without scripts; a refused form comes back with its sentence and with everything that was in it."""
     task = _task_of(session, user, history.get_entry(session, user, kind, label_id))
     try:
-        _store_edit(session, user, kind, label_id, content_of_form(task, form), None)
+        _store_edit(session, user, kind, label_id, content_of_form(task, asked_of(session, task), form), None)
     except Invalid as error:
         page = task_page(session, user, task, form=form, key=uuid4(), problem=error.detail)
         return render_task(request, page, status=422)

@@ -19,9 +19,20 @@ from app.errors import Invalid
 from app.models import Project, User
 from app.models.columns import TaskKind
 from app.pages import markdown, render
-from app.routes.task_pages import TaskPage, rank_page, ranking_from_form, write_page
+from app.routes.task_pages import Shared, TaskPage, rank_page, ranking_from_form, write_page
+from app.rules.label_schemas import Fields
 from app.security import CurrentUser, SessionDep
-from app.services import assignments, demonstrations, desk, guidelines, history, projects, rankings, revisions
+from app.services import (
+    assignments,
+    demonstrations,
+    desk,
+    guidelines,
+    history,
+    label_schemas,
+    projects,
+    rankings,
+    revisions,
+)
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 
@@ -127,12 +138,14 @@ class RatingIn(BaseModel):
 
 
 class SubmissionIn(BaseModel):
-    """A label as the pages' scripts send it: `text`, or `tiers` with `ratings` and `comment`."""
+    """A label as the pages' scripts send it: `text`, or `tiers` with what belongs to them."""
 
     text: str | None = None
     tiers: list[list[str]] | None = None
     ratings: dict[str, RatingIn] = Field(default_factory=dict)
     comment: str | None = None
+    prompt_flags: list[str] = Field(default_factory=list)
+    confidence: int | None = None
     seconds: float | None = None
 
 
@@ -151,7 +164,7 @@ def submit(
 def content_sent(label: SubmissionIn) -> RankingDraft | str:
     if label.tiers is not None:
         ratings = {key: rating.model_dump(exclude_none=True) for key, rating in label.ratings.items()}
-        return RankingDraft(label.tiers, ratings, label.comment)
+        return RankingDraft(label.tiers, ratings, label.comment, label.prompt_flags, label.confidence)
     if label.text is not None:
         return label.text
     raise Invalid("The submission holds neither a ranking nor a text.")
@@ -176,7 +189,7 @@ def send_form(
     except ValueError:
         key = uuid4()
     try:
-        content = content_of_form(task, form)
+        content = content_of_form(task, asked_of(session, task), form)
         stored = _store(session, user, assignment_id, key, content, None)
     except Invalid as error:
         page = task_page(session, user, task, form=form, key=key, problem=error.detail)
@@ -184,8 +197,8 @@ def send_form(
     return see_other(stored["next"])
 
 
-def content_of_form(task: Task, form: FormData) -> RankingDraft | str:
-    return ranking_from_form(task, form) if task.completions else str(form.get("text", ""))
+def content_of_form(task: Task, asked: Fields, form: FormData) -> RankingDraft | str:
+    return ranking_from_form(task, asked, form) if task.completions else str(form.get("text", ""))
 
 
 @router.post("/preview")
@@ -243,17 +256,22 @@ def task_page(
     guideline = guidelines.get_guideline(session, task.project.id, task.assignment.guideline_version)
     earlier = None if task.label else revisions.label_of(session, task.assignment)
     undoable = None if task.label or earlier else history.find_undoable(session, task.project.id, user)
-    page = rank_page if task.completions else write_page
-    return page(
-        task,
-        guideline,
-        form=form,
-        done_today=desk.count_done_today(session, user),
-        taken_back=earlier.withdrawn_at if earlier else None,
-        undoable=undoable,
-        key=key or uuid4(),
-        problem=problem,
-    )
+    shared: Shared = {
+        "done_today": desk.count_done_today(session, user),
+        "taken_back": earlier.withdrawn_at if earlier else None,
+        "undoable": undoable,
+        "key": key or uuid4(),
+        "problem": problem,
+    }
+    if not task.completions:
+        return write_page(task, guideline, form=form, **shared)
+    return rank_page(task, guideline, asked_of(session, task), form=form, **shared)
+
+
+def asked_of(session: Session, task: Task) -> Fields:
+    """What the page of this task asks: the version that it was claimed under."""
+    schema = label_schemas.get_schema(session, task.project.id, task.assignment.schema_version)
+    return label_schemas.fields_of(schema)
 
 
 def render_task(request: Request, page: TaskPage, status: int = 200) -> HTMLResponse:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -16,9 +15,10 @@ from app.errors import Conflict, Invalid
 from app.models import Project
 from app.pages import render
 from app.routes.labeling import read_form
+from app.rules.label_schemas import DEFAULT_RESPONSE_FLAGS, parse_flags
 from app.security import Admin, SessionDep
-from app.services import audit, projects
-from app.services.projects import DEFAULT_FLAGS, DEFAULT_GUIDELINES, ProjectDraft
+from app.services import audit, label_schemas, projects
+from app.services.projects import CREATION_ONLY, DEFAULT_GUIDELINES, ProjectDraft
 
 router = APIRouter()
 
@@ -29,7 +29,8 @@ Values = dict[str, Any]
 @router.get("/projects/new")
 def new_project(request: Request, session: SessionDep, user: Admin) -> HTMLResponse:
     blank = asdict(ProjectDraft(name="", slug="", base_model="starter/model"))
-    typed = blank | {"recipe": "", "response_flags": _flag_lines(DEFAULT_FLAGS), "guidelines": DEFAULT_GUIDELINES}
+    flags = "\n".join(flag["label"] for flag in DEFAULT_RESPONSE_FLAGS)
+    typed = blank | {"recipe": "", "response_flags": flags, "guidelines": DEFAULT_GUIDELINES}
     return render(request, "projects/new.html", typed=typed, errors={}, problem=None)
 
 
@@ -42,7 +43,7 @@ def create_project(
         if typed["slug"] == "new":
             raise Invalid("Choose another short name.", errors=[{"field": "slug", "message": "“new” is taken."}])
         with session.begin_nested():
-            project = projects.create_project(session, ProjectDraft(**_parsed(typed, DEFAULT_FLAGS)))
+            project = projects.create_project(session, ProjectDraft(**_parsed(typed)))
     except (Invalid, Conflict) as error:
         return _refused(request, "projects/new.html", typed, error)
     audit.record(session, user, "project.created", f"project:{project.id}", slug=project.slug)
@@ -62,9 +63,7 @@ def change_settings(
     project = projects.get_project(session, slug)
     typed = _typed(form)
     try:
-        changes = _parsed(typed, project.response_flags)
-        for name in ("slug", "base_model", "guidelines"):
-            changes.pop(name)
+        changes = {name: value for name, value in _parsed(typed).items() if name not in CREATION_ONLY}
         with session.begin_nested():
             projects.update_project(session, project, changes)
     except Invalid as error:
@@ -80,7 +79,7 @@ def _typed(form: FormData) -> Values:
     return typed | {"asks_ratings": "asks_ratings" in form}
 
 
-def _parsed(typed: Values, known_flags: list[dict[str, str]]) -> Values:
+def _parsed(typed: Values) -> Values:
     """The values of a ProjectDraft. Raises Invalid for what cannot be read at all."""
     values, errors = dict(typed), []
     for name in NUMBERS:
@@ -97,23 +96,8 @@ def _parsed(typed: Values, known_flags: list[dict[str, str]]) -> Values:
         errors.append({"field": "recipe", "message": "This is no JSON object."})
     if errors:
         raise Invalid("Some fields cannot be read.", errors=errors)
-    values["response_flags"] = _flags(typed["response_flags"], known_flags)
+    values["response_flags"] = parse_flags(typed["response_flags"], DEFAULT_RESPONSE_FLAGS)
     return values
-
-
-def _flags(lines: str, known: list[dict[str, str]]) -> list[dict[str, str]]:
-    """One label a line. A label that stays keeps its key, since labels that are stored speak of it."""
-    keys = {flag["label"]: flag["key"] for flag in known}
-    flags: dict[str, str] = {}
-    for label in (line.strip()[:80] for line in lines.splitlines()):
-        if label:
-            made = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")[:40] or f"flag_{len(flags) + 1}"
-            flags.setdefault(keys.get(label, made if made[0].isalpha() else f"flag_{made}"[:40]), label)
-    return [{"key": key, "label": label} for key, label in flags.items()]
-
-
-def _flag_lines(flags: list[dict[str, str]]) -> str:
-    return "\n".join(flag["label"] for flag in flags)
 
 
 def _by_field(error: Invalid | Conflict) -> dict[str, str]:
@@ -142,9 +126,7 @@ def _settings_page(
         "name": project.name,
         "slug": project.slug,
         "base_model": project.base_model,
-        "asks_ratings": project.asks_ratings,
         "recipe": json.dumps(project.recipe, indent=2) if project.recipe else "",
-        "response_flags": _flag_lines(project.response_flags),
         **{name: getattr(project, name) for name in NUMBERS},
     }
     return render(
@@ -155,5 +137,6 @@ def _settings_page(
         errors=_by_field(error) if error else {},
         problem=error.detail if error else None,
         saved=saved,
+        schema=label_schemas.current_schema(session, project.id),
         status=422 if error else 200,
     )

@@ -15,6 +15,7 @@ from starlette.datastructures import FormData
 
 from app.errors import Invalid
 from app.models import Assignment, Guideline, Project
+from app.rules.label_schemas import Fields, Flag
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 from app.services.revisions import as_draft
@@ -83,7 +84,11 @@ class RankPage(TaskPage):
     responses: list[Response]
     asks_ratings: bool
     scale: int  # how many digits rate: 7, or K places where a project asks for places only
-    flags: list[dict[str, str]]
+    flags: list[Flag]
+    prompt_flags: list[Flag]
+    prompt_flagged: list[str]  # keys of those that are ticked
+    asks_confidence: bool
+    confidence: int | None
     comment: str
 
 
@@ -94,9 +99,12 @@ class WritePage(TaskPage):
     text: str
 
 
-def rank_page(task: Task, guideline: Guideline, *, form: FormData | None, **shared: Unpack[Shared]) -> RankPage:
-    asks_ratings = task.project.asks_ratings
+def rank_page(
+    task: Task, guideline: Guideline, asked: Fields, *, form: FormData | None, **shared: Unpack[Shared]
+) -> RankPage:
+    asks_ratings = asked["ratings"]
     draft = _draft(task)
+    prompt_flagged, confidence = _beside(form, draft)
     responses = [
         Response(str(completion.id), letter, completion.text)
         for letter, completion in zip(LETTERS, task.completions, strict=False)
@@ -112,7 +120,11 @@ def rank_page(task: Task, guideline: Guideline, *, form: FormData | None, **shar
         responses=responses,
         asks_ratings=asks_ratings,
         scale=RATINGS if asks_ratings else len(responses),
-        flags=task.project.response_flags,
+        flags=asked["response_flags"],
+        prompt_flags=asked["prompt_flags"],
+        prompt_flagged=prompt_flagged,
+        asks_confidence=asked["confidence"],
+        confidence=confidence,
         comment=str(form.get("comment", "")) if form is not None else str(draft.get("comment") or ""),
     )
 
@@ -170,24 +182,35 @@ def _whole(value: object) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 4 else None
 
 
-def ranking_from_form(task: Task, form: FormData) -> RankingDraft:
+def _beside(form: FormData | None, draft: dict[str, Any]) -> tuple[list[str], int | None]:
+    """(flags of the prompt, confidence) as the form or else the draft has them."""
+    if form is not None:
+        return [str(flag) for flag in form.getlist("prompt_flag")], _whole(form.get("confidence"))
+    flags, confidence = draft.get("prompt_flags"), draft.get("confidence")
+    return flags if isinstance(flags, list) else [], confidence if isinstance(confidence, int) else None
+
+
+def ranking_from_form(task: Task, asked: Fields, form: FormData) -> RankingDraft:
     """The ranking that a form without scripts states. Raises Invalid, naming responses by their letters."""
     responses = [Response(str(c.id), letter, "") for letter, c in zip(LETTERS, task.completions, strict=False)]
     for response in responses:
         _fill_from_form(response, form)
     missing = []
-    if task.project.asks_ratings and (unrated := [r.letter for r in responses if r.overall is None]):
+    if asked["ratings"] and (unrated := [r.letter for r in responses if r.overall is None]):
         missing.append(f"Rate {', '.join(unrated)}.")
     if unplaced := [r.letter for r in responses if r.place is None]:
         missing.append(f"Give a place to {', '.join(unplaced)}.")
+    prompt_flags, confidence = _beside(form, {})
+    if asked["confidence"] and confidence is None:
+        missing.append("Say how sure you are of the order.")
     if missing:
         raise Invalid(" ".join(missing))
     places = sorted({response.place for response in responses if response.place is not None})
     tiers = [[r.id for r in responses if r.place == place] for place in places]
     ratings: dict[str, dict[str, Any]] = {}
     for response in responses:
-        if task.project.asks_ratings:
+        if asked["ratings"]:
             ratings[response.id] = {"overall": response.overall, "flags": response.flags}
         elif response.flags:
             ratings[response.id] = {"flags": response.flags}
-    return RankingDraft(tiers, ratings, str(form.get("comment", "")))
+    return RankingDraft(tiers, ratings, str(form.get("comment", "")), prompt_flags, confidence)

@@ -40,6 +40,10 @@ def describe_changes(before: Mapping[str, Any], after: Mapping[str, Any], letter
             )
         elif name == "ratings":
             phrases += _rating_changes(old or {}, new or {}, letters)
+        elif name == "prompt_flags":
+            phrases += _flag_changes(set(old or []), set(new or []), "the prompt")
+        elif name == "confidence":
+            phrases.append(f"confidence {old or 'not said'} became {new or 'not said'}")
         elif name == "text":
             phrases.append(f"{_words(old)} became {_words(new)}")
         else:
@@ -55,10 +59,14 @@ def _rating_changes(old: Mapping[str, Any], new: Mapping[str, Any], letters: Map
             phrases.append(
                 f"{letter} rated {after.get('overall') or 'nothing'}, before {before.get('overall') or 'nothing'}"
             )
-        flags, wanted = set(before.get("flags") or []), set(after.get("flags") or [])
-        phrases += [f"flag {_said(flag)} set on {letter}" for flag in sorted(wanted - flags)]
-        phrases += [f"flag {_said(flag)} taken from {letter}" for flag in sorted(flags - wanted)]
+        phrases += _flag_changes(set(before.get("flags") or []), set(after.get("flags") or []), letter)
     return phrases
+
+
+def _flag_changes(old: set[str], new: set[str], what: str) -> list[str]:
+    return [f"flag {_said(flag)} set on {what}" for flag in sorted(new - old)] + [
+        f"flag {_said(flag)} taken from {what}" for flag in sorted(old - new)
+    ]
 
 
 def _plain_change(name: str, old: Any, new: Any) -> str:

@@ -21,6 +21,7 @@ from app.models import (
     Completion,
     Demonstration,
     Guideline,
+    LabelSchema,
     Project,
     Prompt,
     Ranking,
@@ -245,7 +246,7 @@ def _new_assignment(session: Session, project: Project, user: User, slot: Slot) 
     if slot.comparison_id is not None:
         chosen = session.scalars(select(Completion.id).where(Completion.comparison_id == slot.comparison_id))
         ids = [str(completion_id) for completion_id in chosen]
-    version = session.scalar(select(func.max(Guideline.version)).where(Guideline.project_id == project.id))
+    guideline, schema = session.execute(_versions_in_force(project)).one()
     assignment = Assignment(
         project_id=project.id,
         slot=slot,
@@ -254,10 +255,20 @@ def _new_assignment(session: Session, project: Project, user: User, slot: Slot) 
         prompt_id=slot.prompt_id,
         comparison_id=slot.comparison_id,
         order_shown=rules.shuffle_order(ids, _rng),
-        guideline_version=version or 1,
+        guideline_version=guideline or 1,
+        schema_version=schema or 1,
     )
     session.add(assignment)
     return assignment
+
+
+def _versions_in_force(project: Project) -> Select[int | None, int | None]:
+    """Of the guidelines and of the label schema, in one statement: this is asked at every claim."""
+    newest = (
+        select(func.max(table.version)).where(table.project_id == project.id).scalar_subquery()
+        for table in (Guideline, LabelSchema)
+    )
+    return select(*newest)
 
 
 def _lease(assignment: Assignment, slot: Slot, user: User, now: datetime) -> None:

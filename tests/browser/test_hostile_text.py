@@ -75,6 +75,7 @@ def test_hostile_text_stays_text_on_every_page(page: Page, session: Session, sig
         f"labels/demonstration/{label.id}",
         "projects/hostile/checkpoints",
         "projects/hostile/settings",
+        "projects/hostile/label-schema",
         "users",
     ):
         answer = page.goto(f"/{path}")

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models import Demonstration, Job, JobEvent, Project, Round, User
-from app.services import demonstrations, jobs
+from app.services import demonstrations, jobs, label_schemas
 from tests.browser.conftest import OpenContext, Watch
 from tests.seed import make_project, make_user
 
@@ -172,4 +172,5 @@ def test_a_project_is_made_and_changed(
     session.expire_all()
     made = session.scalars(select(Project).where(Project.slug == "garden")).one()
     assert (made.responses_per_prompt, made.overlap) == (7, 3)
-    assert made.response_flags[1] == {"key": "hallucination", "label": "Hallucination"}
+    first = label_schemas.current_schema(session, made.id)
+    assert first.fields["response_flags"][1] == {"key": "hallucination", "label": "Hallucination"}

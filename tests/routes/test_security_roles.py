@@ -36,6 +36,8 @@ LABELER = {
     ("GET", f"{API}/projects/{{project}}/guidelines"),
     ("GET", f"{API}/projects/{{project}}/guidelines/{{version}}"),
     ("POST", f"{API}/projects/{{project}}/guidelines/{{version}}/reading"),
+    ("GET", f"{API}/projects/{{project}}/label-schema"),
+    ("GET", f"{API}/projects/{{project}}/label-schemas/{{version}}"),
     ("POST", f"{API}/projects/{{project}}/assignments"),
     ("GET", f"{API}/assignments/{{assignment_id}}"),
     ("PUT", f"{API}/assignments/{{assignment_id}}/draft"),
@@ -83,6 +85,7 @@ LABELER = {
 }
 RESEARCHER = {
     ("GET", f"{API}/projects/{{project}}/settings"),
+    ("GET", f"{API}/projects/{{project}}/label-schemas"),
     ("GET", f"{API}/projects/{{project}}/rounds"),
     ("GET", f"{API}/projects/{{project}}/checkpoints"),
     ("GET", f"{API}/projects/{{project}}/jobs"),
@@ -110,6 +113,7 @@ ADMIN = {
     ("POST", f"{API}/projects"),
     ("PATCH", f"{API}/projects/{{project}}/settings"),
     ("POST", f"{API}/projects/{{project}}/guidelines"),
+    ("POST", f"{API}/projects/{{project}}/label-schema"),
     ("POST", f"{API}/projects/{{project}}/pause"),
     ("POST", f"{API}/projects/{{project}}/resume"),
     ("POST", f"{API}/projects/{{project}}/prompts"),
@@ -135,6 +139,8 @@ ADMIN = {
     ("GET", "/projects/{slug}/settings"),
     ("POST", "/projects/{slug}/settings"),
     ("POST", "/projects/{slug}/guidelines"),
+    ("GET", "/projects/{slug}/label-schema"),
+    ("POST", "/projects/{slug}/label-schema"),
     ("POST", "/projects/{slug}/prompts/import"),
     ("POST", "/projects/{slug}/pause"),
     ("POST", "/projects/{slug}/resume"),

@@ -9,7 +9,9 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from app.models import Project
+from app.routes.api.label_schemas import Flag
 from app.routes.api.shapes import Request, Slug, Stored
+from app.rules.label_schemas import MOST_FLAGS
 from app.security import AnyToken, SessionDep, TokenAdmin, TokenReader
 from app.services import audit, projects, rounds
 
@@ -18,26 +20,12 @@ router = APIRouter(tags=["projects"])
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
-class Flag(Request):
-    """A box that labelers may tick for a response."""
-
-    key: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", examples=["hallucination"])
-    label: str = Field(min_length=1, max_length=80, examples=["Hallucination"])
-
-
-class FlagOut(Stored):
-    key: str = Field(examples=["hallucination"])
-    label: str = Field(examples=["Hallucination"])
-
-
 class ProjectOut(Stored):
     """A project as its labelers see it."""
 
     slug: str = Field(examples=["village"])
     name: str = Field(examples=["The village"])
     responses_per_prompt: int = Field(description="K, the responses shown together.", examples=[4])
-    asks_ratings: bool = Field(description="Whether each response is rated before the ranking.")
-    response_flags: list[FlagOut]
 
 
 class ProjectSettings(ProjectOut):
@@ -67,10 +55,12 @@ class ProjectIn(Request):
     demonstration_threshold: Count = 100
     ranking_threshold: Count = 300
     comparisons_per_round: Count = 400
-    asks_ratings: bool = True
+    asks_ratings: bool = Field(True, description="Version 1 of the label schema asks for ratings.")
     recipe: dict[str, Any] = Field(default={}, examples=[{"sft": {"epochs": 4}}])
     guidelines: str = Field("", max_length=200_000, description="Markdown; empty takes the standard ones.")
-    response_flags: list[Flag] | None = Field(None, description="Unset takes the standard ones.")
+    response_flags: list[Flag] | None = Field(
+        None, max_length=MOST_FLAGS, description="Those of version 1 of the label schema; unset takes the usual ones."
+    )
 
 
 class ProjectChanges(Request):
@@ -82,9 +72,7 @@ class ProjectChanges(Request):
     demonstration_threshold: Count | None = None
     ranking_threshold: Count | None = None
     comparisons_per_round: Count | None = None
-    asks_ratings: bool | None = None
     recipe: dict[str, Any] | None = None
-    response_flags: list[Flag] | None = None
 
 
 @router.get("/projects")
