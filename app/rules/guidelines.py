@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 KEPT, ADDED, REMOVED = "kept", "added", "removed"
 SKIPPED = "skipped"
 AROUND = 2  # unchanged lines shown beside a change
+WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\s\u3040-\u30ff\u3400-\u9fff]+|\s+")  # Chinese by the character
 LIKE = 0.5  # two lines at least this alike are shown as one line that was edited
 
 
@@ -49,7 +50,7 @@ def _changed(before: list[str], after: list[str]) -> Iterator[Line]:
     for old, new in zip(before[:both], after[:both], strict=True):
         pieces = _words(old, new)
         kept = sum(len(piece.text) for piece in pieces if piece.kind == KEPT)
-        if kept >= LIKE * max(len(old), len(new), 1):
+        if 2 * kept >= LIKE * (len(old) + len(new)):
             yield Line("edited", pieces)
         else:
             yield Line(REMOVED, [Piece(REMOVED, old)])
@@ -59,9 +60,7 @@ def _changed(before: list[str], after: list[str]) -> Iterator[Line]:
 
 
 def _words(before: str, after: str) -> list[Piece]:
-    # Words with the space after them; Chinese and Japanese characters one by one.
-    split = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\s\u3040-\u30ff\u3400-\u9fff]+\s*|\s+").findall
-    old, new = split(before), split(after)
+    old, new = WORD.findall(before), WORD.findall(after)
     pieces = []
     for operation, i, to_i, j, to_j in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if operation == "equal":

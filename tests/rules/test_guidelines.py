@@ -18,13 +18,13 @@ def told(before: str, after: str) -> list[tuple[str, str]]:
 def test_an_edited_line_shows_its_words() -> None:
     (line,) = compare_texts("Rate each response alone.", "Rate every response alone.")
     assert [(piece.kind, piece.text) for piece in line.pieces] == [
-        (KEPT, "Rate "), (REMOVED, "each "), (ADDED, "every "), (KEPT, "response alone."),
+        (KEPT, "Rate "), (REMOVED, "each"), (ADDED, "every"), (KEPT, " response alone."),
     ]  # fmt: skip
 
 
 def test_chinese_is_compared_by_characters() -> None:
     (line,) = compare_texts("请先看安全。", "请先看真实。")
-    assert [piece.text for piece in line.pieces if piece.kind == ADDED] == ["真实"] or line.kind == "edited"
+    assert [piece.text for piece in line.pieces if piece.kind == ADDED] == ["真实"]
     assert "".join(piece.text for piece in line.pieces if piece.kind != REMOVED) == "请先看真实。"
 
 

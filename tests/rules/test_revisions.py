@@ -40,7 +40,15 @@ def test_changes_of_a_text_are_counted_in_words() -> None:
 
 
 def test_a_column_that_nobody_told_this_rule_of_is_named_all_the_same() -> None:
-    assert describe_changes({"prompt_flags": []}, {"prompt_flags": ["unclear"]}, {}) == ["prompt flags added"]
+    assert describe_changes({"own_words": []}, {"own_words": ["unclear"]}, {}) == ["own words added"]
+
+
+def test_flags_of_the_prompt_and_confidence_are_told() -> None:
+    before, after = {"prompt_flags": [], "confidence": 3}, {"prompt_flags": ["intent_unclear"], "confidence": 8}
+    assert describe_changes(before, after, {}) == [
+        "confidence 3 became 8",
+        "flag “intent unclear” set on the prompt",
+    ]
 
 
 def test_time_spent_is_no_change_of_what_is_said() -> None:
