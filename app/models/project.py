@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, UniqueConstraint, true
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
@@ -33,6 +33,10 @@ class Project(Base):
     comparisons_per_round: Mapped[int] = mapped_column(server_default="400")  # prompts sampled for ranking
     asks_ratings: Mapped[bool] = mapped_column(server_default=true())
     response_flags: Mapped[JsonList]  # [{"key", "label"}]
+    chat: Mapped[bool] = mapped_column(server_default=false())  # a demonstration may go on for several turns
+    improves_responses: Mapped[bool] = mapped_column(server_default=false())  # labelers may better what they ranked
+    labelers_write_prompts: Mapped[bool] = mapped_column(server_default=false())
+    use_case_texts: Mapped[JsonList] = mapped_column(server_default=text("'[]'::jsonb"))  # for user-based prompts
     recipe: Mapped[
         Json
     ]  # {"sft": {...}, "sampling": {...}, "reward": {...}, "ppo": {...}}: overrides of training.config

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, false
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
@@ -37,6 +37,7 @@ class Ranking(Base):
     order_shown: Mapped[JsonList]
     guideline_version: Mapped[int]
     seconds: Mapped[float]
+    source: Mapped[str] = mapped_column(String(20), server_default="labeler")  # labeler; edit: her own above its original
     simulated: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[Created]
 
