@@ -28,6 +28,8 @@ PAGES = (
     "invitations",
     "users",
     "labeling",
+    "writing",
+    "written_prompts",
     "projects",
     "prompts",
     "data",

@@ -35,6 +35,6 @@ class Prompt(Base):
     split: Mapped[str] = mapped_column(String(12), server_default="train")
     kind: Mapped[str] = mapped_column(String(12), server_default="plain")
     author_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))  # the labeler who wrote it
-    group_key: Mapped[str | None] = mapped_column(String(64))  # what was sent together; all examples of one few-shot set
+    group_key: Mapped[str | None] = mapped_column(String(64))  # of what was sent together: a few-shot set
     use_case_text: Mapped[str | None] = mapped_column(Text)  # what a user-based prompt was written from
     created_at: Mapped[Created]

@@ -37,7 +37,7 @@ class Ranking(Base):
     order_shown: Mapped[JsonList]
     guideline_version: Mapped[int]
     seconds: Mapped[float]
-    source: Mapped[str] = mapped_column(String(20), server_default="labeler")  # labeler; edit: her own above its original
+    source: Mapped[str] = mapped_column(String(20), server_default="labeler")  # labeler, edit
     simulated: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[Created]
 

@@ -19,9 +19,11 @@ from app.errors import Invalid
 from app.models import Project, User
 from app.models.columns import TaskKind
 from app.pages import markdown, render
-from app.routes.task_pages import TaskPage, rank_page, ranking_from_form, write_page
+from app.routes.answer_forms import DetailsIn, answer_from_form, form_details
+from app.routes.task_pages import LETTERS, TaskPage, rank_page, ranking_from_form, write_page
 from app.security import CurrentUser, SessionDep
 from app.services import assignments, demonstrations, desk, projects, rankings
+from app.services.answers import Details
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 
@@ -77,9 +79,8 @@ def claim_writing(session: SessionDep, user: CurrentUser, slug: str) -> Response
 def show_task(request: Request, session: SessionDep, user: CurrentUser, assignment_id: int) -> HTMLResponse:
     task = assignments.load_task(session, assignment_id, user)
     if task.assignment.submitted_at is not None or task.assignment.skipped_at is not None:
-        return render(
-            request, "labeling/closed.html", project=task.project, task=task, way=WAYS[TaskKind(task.assignment.kind)]
-        )
+        way = WAYS[TaskKind(task.assignment.kind)]
+        return render(request, "labeling/closed.html", project=task.project, task=task, way=way, letters=LETTERS)
     return render_task(request, task_page(session, user, task))
 
 
@@ -126,8 +127,8 @@ class RatingIn(BaseModel):
     flags: list[str] = Field(default_factory=list)
 
 
-class SubmissionIn(BaseModel):
-    """A label as the pages' scripts send it: `text`, or `tiers` with `ratings` and `comment`."""
+class SubmissionIn(DetailsIn):
+    """A label as the pages' scripts send it: `text` with its details, or `tiers` with `ratings` and `comment`."""
 
     text: str | None = None
     tiers: list[list[str]] | None = None
@@ -152,7 +153,7 @@ def submit(
         content = label.text
     else:
         raise Invalid("The submission holds neither a ranking nor a text.")
-    return _store(session, user, assignment_id, idempotency_key, content, label.seconds)
+    return _store(session, user, assignment_id, idempotency_key, content, label.seconds, label.details())
 
 
 async def read_form(request: Request) -> FormData:
@@ -174,8 +175,9 @@ def send_form(
     except ValueError:
         key = uuid4()
     try:
-        content = str(form.get("text", "")) if not task.completions else ranking_from_form(task, form)
-        stored = _store(session, user, assignment_id, key, content, None)
+        answer = answer_from_form(form)
+        content = answer.text if not task.completions else ranking_from_form(task, form)
+        stored = _store(session, user, assignment_id, key, content, None, form_details(answer))
     except Invalid as error:
         page = task_page(session, user, task, form=form, key=key, problem=error.detail)
         return render_task(request, page, status=422)
@@ -189,11 +191,17 @@ def preview(user: CurrentUser, text: Annotated[str, Form(max_length=200_000)] = 
 
 
 def _store(
-    session: Session, user: User, assignment_id: int, key: UUID, content: RankingDraft | str, seconds: float | None
+    session: Session,
+    user: User,
+    assignment_id: int,
+    key: UUID,
+    content: RankingDraft | str,
+    seconds: float | None,
+    details: Details,
 ) -> dict[str, Any]:
     task = assignments.load_task(session, assignment_id, user)
     row = (
-        demonstrations.submit_demonstration(session, assignment_id, user, key, content, seconds)
+        demonstrations.submit_demonstration(session, assignment_id, user, key, content, seconds, details)
         if isinstance(content, str)
         else rankings.submit_ranking(session, assignment_id, user, key, content, seconds)
     )

@@ -23,6 +23,7 @@ from app.services.projects import DEFAULT_FLAGS, DEFAULT_GUIDELINES, ProjectDraf
 router = APIRouter()
 
 NUMBERS = ("responses_per_prompt", "overlap", "demonstration_threshold", "ranking_threshold", "comparisons_per_round")
+SWITCHES = ("asks_ratings", "chat", "improves_responses", "labelers_write_prompts")
 Values = dict[str, Any]
 
 
@@ -30,6 +31,7 @@ Values = dict[str, Any]
 def new_project(request: Request, session: SessionDep, user: Admin) -> HTMLResponse:
     blank = asdict(ProjectDraft(name="", slug="", base_model="starter/model"))
     typed = blank | {"recipe": "", "response_flags": _flag_lines(DEFAULT_FLAGS), "guidelines": DEFAULT_GUIDELINES}
+    typed |= {"use_case_texts": ""}
     return render(request, "projects/new.html", typed=typed, errors={}, problem=None)
 
 
@@ -92,9 +94,9 @@ def _note_guidelines(session: Session, user: User, project: Project, version: in
 
 def _typed(form: FormData) -> Values:
     """The form as it was filled in, so that a refused one comes back whole."""
-    names = ("name", "slug", "base_model", *NUMBERS, "recipe", "response_flags", "guidelines")
+    names = ("name", "slug", "base_model", *NUMBERS, "recipe", "response_flags", "guidelines", "use_case_texts")
     typed: Values = {name: str(form.get(name, "")).replace("\r\n", "\n") for name in names}
-    return typed | {"asks_ratings": "asks_ratings" in form}
+    return typed | {name: name in form for name in SWITCHES}
 
 
 def _parsed(typed: Values, known_flags: list[dict[str, str]]) -> Values:
@@ -115,6 +117,7 @@ def _parsed(typed: Values, known_flags: list[dict[str, str]]) -> Values:
     if errors:
         raise Invalid("Some fields cannot be read.", errors=errors)
     values["response_flags"] = _flags(typed["response_flags"], known_flags)
+    values["use_case_texts"] = [line.strip() for line in typed["use_case_texts"].splitlines() if line.strip()]
     return values
 
 
@@ -159,10 +162,10 @@ def _settings_page(
         "name": project.name,
         "slug": project.slug,
         "base_model": project.base_model,
-        "asks_ratings": project.asks_ratings,
+        "use_case_texts": "\n".join(project.use_case_texts),
         "recipe": json.dumps(project.recipe, indent=2) if project.recipe else "",
         "response_flags": _flag_lines(project.response_flags),
-        **{name: getattr(project, name) for name in NUMBERS},
+        **{name: getattr(project, name) for name in (*NUMBERS, *SWITCHES)},
     }
     return render(
         request,

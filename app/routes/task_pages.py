@@ -14,7 +14,8 @@ from uuid import UUID
 from starlette.datastructures import FormData
 
 from app.errors import Invalid
-from app.models import Guideline, Project
+from app.models import Guideline, Project, Prompt
+from app.routes.answer_forms import answer_from_draft, answer_from_form
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 
@@ -77,6 +78,9 @@ class WritePage(TaskPage):
     template: ClassVar[str] = "demonstrations/write.html"
 
     text: str
+    chat: bool
+    rounds: list[dict[str, str]]  # further turns of a chat, a message of the user and its answer each
+    sources: list[dict[str, str]]
 
 
 def rank_page(
@@ -107,8 +111,19 @@ def rank_page(
 def write_page(
     task: Task, guideline: Guideline, done_today: int, *, form: FormData | None, key: UUID, problem: str | None
 ) -> WritePage:
-    text = str(form.get("text", "")) if form is not None else str(_draft(task).get("text") or "")
-    return WritePage(**_shared(task, guideline, done_today, key, problem), heading="Write an answer", text=text)
+    answer = answer_from_form(form) if form is not None else answer_from_draft(_draft(task))
+    return WritePage(
+        **_shared(task, guideline, done_today, key, problem),
+        heading="Write an answer",
+        text=answer.text,
+        chat=task.project.chat,
+        rounds=answer.rounds if task.project.chat else [],
+        sources=answer.sources,
+    )
+
+
+def prompt_turns(prompt: Prompt) -> list[Turn]:
+    return [Turn(WHO.get(turn["role"], turn["role"]), turn["content"]) for turn in prompt.messages]
 
 
 def _shared(task: Task, guideline: Guideline, done_today: int, key: UUID, problem: str | None) -> dict[str, Any]:
@@ -117,7 +132,7 @@ def _shared(task: Task, guideline: Guideline, done_today: int, key: UUID, proble
         "project": task.project,
         "guideline": guideline,
         "assignment_id": assignment.id,
-        "turns": [Turn(WHO.get(turn["role"], turn["role"]), turn["content"]) for turn in task.prompt.messages],
+        "turns": prompt_turns(task.prompt),
         "expires_at": assignment.expires_at,
         "ended": assignment.expires_at if assignment.expires_at < datetime.now(UTC) else None,
         "saved_at": assignment.draft_saved_at if assignment.draft is not None else None,

@@ -59,6 +59,9 @@ _REQUIRED: dict[str, dict[str, Any]] = {
 }
 
 
+MOST_USE_CASE_TEXTS, LONGEST_USE_CASE_TEXT = 100, 1000
+
+
 @dataclass
 class ProjectDraft:
     """What a person says of a new project."""
@@ -75,6 +78,10 @@ class ProjectDraft:
     recipe: dict[str, Any] = field(default_factory=dict)
     guidelines: str = DEFAULT_GUIDELINES
     response_flags: list[dict[str, str]] | None = None
+    chat: bool = False
+    improves_responses: bool = False
+    labelers_write_prompts: bool = False
+    use_case_texts: list[str] = field(default_factory=list)
 
 
 def list_projects(session: Session) -> list[Project]:
@@ -106,6 +113,10 @@ def create_project(session: Session, draft: ProjectDraft) -> Project:
         asks_ratings=draft.asks_ratings,
         response_flags=DEFAULT_FLAGS if draft.response_flags is None else draft.response_flags,
         recipe=draft.recipe,
+        chat=draft.chat,
+        improves_responses=draft.improves_responses,
+        labelers_write_prompts=draft.labelers_write_prompts,
+        use_case_texts=draft.use_case_texts,
     )
     session.add(project)
     session.flush()
@@ -144,6 +155,10 @@ def _check_draft(draft: ProjectDraft) -> None:
     check("overlap", 1 <= draft.overlap <= 20, "Overlap must be from 1 to 20 labelers.")
     for name in ("demonstration_threshold", "ranking_threshold", "comparisons_per_round"):
         check(name, 1 <= getattr(draft, name) <= 10_000_000, "Give a number of at least 1.")
+    texts = draft.use_case_texts
+    fits = len(texts) <= MOST_USE_CASE_TEXTS and all(0 < len(text.strip()) <= LONGEST_USE_CASE_TEXT for text in texts)
+    most, longest = MOST_USE_CASE_TEXTS, LONGEST_USE_CASE_TEXT
+    check("use_case_texts", fits, f"Give at most {most} use-cases, each of 1 to {longest:,} characters.")
     for message in _recipe_problems(draft.recipe):
         errors.append(message)
     if errors:

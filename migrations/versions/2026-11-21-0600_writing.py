@@ -30,9 +30,7 @@ def upgrade() -> None:
     op.add_column("prompts", sa.Column("author_id", sa.BigInteger(), nullable=True))
     op.add_column("prompts", sa.Column("group_key", sa.String(length=64), nullable=True))
     op.add_column("prompts", sa.Column("use_case_text", sa.Text(), nullable=True))
-    op.create_check_constraint(
-        op.f("ck_prompts_kind_known"), "prompts", "kind IN ('plain', 'few_shot', 'user_based')"
-    )
+    op.create_check_constraint(op.f("ck_prompts_kind_known"), "prompts", "kind IN ('plain', 'few_shot', 'user_based')")
     op.create_foreign_key(op.f("fk_prompts_author_id_users"), "prompts", "users", ["author_id"], ["id"])
     op.create_index(
         "ix_prompts_project_id_author_id",

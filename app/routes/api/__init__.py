@@ -7,7 +7,19 @@ from typing import Any
 from fastapi import APIRouter
 
 from app.problems import Problem
-from app.routes.api import assignments, checkpoints, exports, jobs, labels, projects, prompts, rounds, tokens, users
+from app.routes.api import (
+    assignments,
+    checkpoints,
+    exports,
+    jobs,
+    labels,
+    projects,
+    prompts,
+    rounds,
+    tokens,
+    users,
+    writing,
+)
 
 DESCRIPTION = """\
 Send `Authorization: Bearer <token>`. A token has scopes: `label` (own assignments), `read` (rounds, checkpoints, jobs,
@@ -23,5 +35,5 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 router = APIRouter(prefix="/api/v1", responses=ERRORS)
-for noun in (assignments, projects, prompts, rounds, checkpoints, jobs, labels, exports, users, tokens):
+for noun in (assignments, projects, prompts, rounds, checkpoints, jobs, labels, exports, users, tokens, writing):
     router.include_router(noun.router)

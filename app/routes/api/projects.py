@@ -38,6 +38,12 @@ class ProjectOut(Stored):
     responses_per_prompt: int = Field(description="K, the responses shown together.", examples=[4])
     asks_ratings: bool = Field(description="Whether each response is rated before the ranking.")
     response_flags: list[FlagOut]
+    chat: bool = Field(description="Whether a demonstration may go on for several turns.")
+    improves_responses: bool = Field(description="Whether labelers may better a response that they have ranked.")
+    labelers_write_prompts: bool
+    use_case_texts: list[str] = Field(
+        description="Stated use-cases for user-based prompts.", examples=[["Answer letters to the village council."]]
+    )
 
 
 class ProjectSettings(ProjectOut):
@@ -71,6 +77,10 @@ class ProjectIn(Request):
     recipe: dict[str, Any] = Field(default={}, examples=[{"sft": {"epochs": 4}}])
     guidelines: str = Field("", max_length=200_000, description="Markdown; empty takes the standard ones.")
     response_flags: list[Flag] | None = Field(None, description="Unset takes the standard ones.")
+    chat: bool = False
+    improves_responses: bool = False
+    labelers_write_prompts: bool = False
+    use_case_texts: list[str] = Field(default=[])
 
 
 class ProjectChanges(Request):
@@ -85,6 +95,10 @@ class ProjectChanges(Request):
     asks_ratings: bool | None = None
     recipe: dict[str, Any] | None = None
     response_flags: list[Flag] | None = None
+    chat: bool | None = None
+    improves_responses: bool | None = None
+    labelers_write_prompts: bool | None = None
+    use_case_texts: list[str] | None = None
 
 
 class GuidelineIn(Request):
