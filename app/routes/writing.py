@@ -55,7 +55,6 @@ class EditPage:
     text: str
     sources: list[dict[str, str]]
     problem: str | None
-    edited: bool
     heading: str = "Write a better one"
     saved_at: None = None
     ended: None = None
@@ -79,7 +78,10 @@ def list_warnings(
 @router.get("/completions/{completion_id}/edit")
 def show_edit(request: Request, session: SessionDep, user: CurrentUser, completion_id: UUID) -> HTMLResponse:
     """The response as a text to better, for the labeler who has ranked it."""
-    return _edit_page(request, session, user, edits.load_editable(session, completion_id, user))
+    editable = edits.load_editable(session, completion_id, user)
+    if edits.edited_ids(session, user, [completion_id]):
+        return render(request, "completions/edited.html", project=editable.project)
+    return _edit_page(request, session, user, editable)
 
 
 @router.post("/completions/{completion_id}/edit")
@@ -167,6 +169,5 @@ def _edit_page(
         text=fields.text if fields else completion.text,
         sources=fields.sources if fields else [],
         problem=problem,
-        edited=completion.id in edits.edited_ids(session, user, [completion.id]),
     )
     return render(request, "completions/edit.html", page, status=422 if problem else 200)

@@ -21,8 +21,9 @@ PASTED_SHARE = 0.2
 
 # A prompt that wants a word or a label back: a short answer is right.
 WANTS_LITTLE = re.compile(
-    r"\b(?:(?:one|a single|1) (?:word|number|letter|name|sentence)|yes or no|true or false|classify|label|which of|"
-    r"extract|what (?:is|was) the name|how many|how much|who|when|where|choose)\b",
+    r"\b(?:(?:one|a single|1) (?:word|number|letter|name|sentence)|yes or no|true or false)\b"
+    r"|\b(?:classify|label|extract|choose)\b"
+    r"|(?:^|[.!?\n]\s*)(?:who|when|where|which|how many|how much|what (?:is|was) the name)\b",
     re.IGNORECASE,
 )
 LITTLE_USE_CASES = {"classification", "extraction", "closed_qa"}
@@ -50,18 +51,18 @@ class Warned:
 
 def answer_warnings(
     asked: str,
-    answer: str,
+    answers: Sequence[str],
     *,
     words: int,
     use_case: str | None = None,
     usual_words: float | None = None,
     pasted_share: float | None = None,
 ) -> list[Warned]:
-    """Warnings about `answer` (`words` long) to the prompt `asked`; `usual_words` is the project's median."""
-    if not answer.strip():
+    """Warnings about her `answers`, `words` long together, to `asked`; `usual_words` is the project's median."""
+    if not any(answer.strip() for answer in answers):
         return []
     found = [
-        _language_warning(asked, answer),
+        _language_warning(asked, answers),
         _length_warning(asked, words, use_case, usual_words),
         _pasted_warning(pasted_share),
     ]
@@ -83,10 +84,10 @@ def usual(counts: Sequence[int]) -> float | None:
     return ordered[middle] if len(counts) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def _language_warning(asked: str, answer: str) -> Warned | None:
+def _language_warning(asked: str, answers: Sequence[str]) -> Warned | None:
     if SPEAKS_OF_LANGUAGES.search(asked):
         return None
-    names = differ(asked, answer)
+    names = next((names for answer in answers if (names := differ(asked, answer)) is not None), None)
     if names is None:
         return None
     return Warned(OTHER_LANGUAGE, f"The prompt looks {names[0]}, the answer {names[1]}.")

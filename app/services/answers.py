@@ -42,12 +42,12 @@ def check_answer(project: Project, text: str, details: Details) -> None:
 def warn(session: Session, project: Project, prompt: Prompt, text: str, details: Details) -> list[Warned]:
     """What a labeler is told of her answer as it stands. It never keeps her from sending."""
     asked = str(prompt.messages[-1]["content"])
-    answer = "\n\n".join(_answers(text, details))
+    answers = _answers(text, details)
     wants_more = warning_rules.wants_more(asked, prompt.use_case)
     return warning_rules.answer_warnings(
         asked,
-        answer,
-        words=count_words(answer),
+        answers,
+        words=sum(count_words(answer) for answer in answers),
         use_case=prompt.use_case,
         usual_words=_usual_words(session, project.id) if wants_more else None,
         pasted_share=rules.clamp_share(details.pasted_share),

@@ -48,7 +48,8 @@ def submit_demonstration(
             simulated=user.simulated,
         )
 
-    draft = {"text": text, "turns": details.turns, "sources": details.sources}
+    more = {"turns": details.turns, "sources": details.sources}
+    draft = {"text": text, **{name: value for name, value in more.items() if value}}
     return store_once(session, Demonstration, "demonstration", assignment_id, user, key, draft, make)
 
 

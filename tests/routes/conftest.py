@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
@@ -121,5 +122,5 @@ def world(session: Session, comparison: Comparison, admin: Person) -> dict[str, 
     return {
         "project": "village", "slug": "village", "kind": "demonstrations", "job_id": job.id,
         "demonstration_id": demonstration.id, "snapshot_id": snapshot.id, "checkpoint_id": checkpoint.id,
-        "user_id": scratch.id, "token_id": token.id, "token": link.rsplit("/", 1)[1],
+        "completion_id": UUID(int=0), "user_id": scratch.id, "token_id": token.id, "token": link.rsplit("/", 1)[1],
     }  # fmt: skip

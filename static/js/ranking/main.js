@@ -3,6 +3,7 @@ import { $, $$ } from "../dom.js";
 import { openDesk, toggle } from "../labeling/desk.js";
 import { activeSeconds, resumeSeconds } from "../labeling/lease.js";
 import { send } from "../labeling/send.js";
+import { afterSending, askBetter } from "./better.js";
 import { listen } from "./keys.js";
 import { draw, onPhone, settle, show } from "./render.js";
 import * as s from "./state.js";
@@ -65,7 +66,7 @@ async function go() {
   if (answer.next) {
     desk.keeper.done();
     desk.lease.stop();
-    location.assign(answer.next);
+    location.assign(afterSending(root.assignment, answer.next));
     return;
   }
   doing = "";
@@ -110,6 +111,7 @@ listen({
   act: (name) => actions[name](),
 }, task);
 
+askBetter({ assignment: root.assignment, current: () => (state.current === "P" ? null : state.current), letter });
 document.addEventListener("keydown", () => { pointed = false; }, true);
 document.addEventListener("pointerdown", () => { pointed = true; }, true);
 document.addEventListener("click", (event) => {
