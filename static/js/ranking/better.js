@@ -1,5 +1,5 @@
 /* "Write a better one" of the ranking page: she says for which response now, and is led there once the ranking is sent. */
-import { $, $$ } from "../dom.js";
+import { $, $$, make } from "../dom.js";
 import { openDialog } from "../labeling/desk.js";
 
 const store = (assignment) => `tutelage.better.${assignment}`;
@@ -22,7 +22,7 @@ export function askBetter({ assignment, current, letter }) {
     const chosen = letter[wish(assignment)];
     for (const button of buttons) {
       button.setAttribute("aria-pressed", String(Boolean(chosen)));
-      button.replaceChildren(...(chosen ? [`Better one for ${chosen}, then`] : words.get(button)));
+      button.replaceChildren(...(chosen ? [`Better ${chosen} after sending `, make("kbd", { textContent: "T" })] : words.get(button)));
     }
   }
   function choose() {
