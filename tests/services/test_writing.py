@@ -331,10 +331,11 @@ def test_an_edit_is_a_demonstration_and_a_ranking_above_its_original(
     assert snapshots.count_labels(session, project.id, "ranking") == 2
     exported = native(session, project, "comparisons")[1]
     assert exported["source"] == "edit"
-    assert sorted((r["text"], r["checkpoint"], rank) for r, rank in zip(exported["responses"], exported["ranks"], strict=True)) == [
+    seen = zip(exported["responses"], exported["ranks"], strict=True)
+    assert sorted((response["text"], response["checkpoint"], rank) for response, rank in seen) == [
         ("The miler.", original.checkpoint_id, 2),
         ("The miller, Tom.", None, 1),
-    ]  # fmt: skip
+    ]
 
 
 def test_an_edit_with_one_key_is_stored_once_and_there_is_one_for_a_response(
