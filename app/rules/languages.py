@@ -14,7 +14,7 @@ from functools import lru_cache
 LOOKED_AT = 4000  # characters; enough to tell
 FEWEST_LETTERS = 12
 FEWEST_WORDS = 4  # of a language's own small words
-CLEAR_SHARE = 0.6  # of the letters, for a script; of the small words, for a language
+CLEAR_SHARE = 0.6  # of the letters, for a script; for a language, the most that the next best may have of its words
 
 # Scripts that one language mixes count as one.
 SAME = {"HIRAGANA": "Chinese or Japanese", "KATAKANA": "Chinese or Japanese", "CJK": "Chinese or Japanese"}
@@ -56,7 +56,7 @@ def language_of(text: str) -> str | None:
     hits = {language: sum(words[word] for word in small) for language, small in WORDS_OF.items()}
     (best, count), (_, second) = Counter(hits).most_common(2)
     distinct = sum(1 for word in WORDS_OF[best] if words[word])
-    return best if count >= FEWEST_WORDS and distinct >= 3 and second <= (1 - CLEAR_SHARE) * 1.5 * count else None
+    return best if count >= FEWEST_WORDS and distinct >= 3 and second <= CLEAR_SHARE * count else None
 
 
 def differ(first: str, second: str) -> tuple[str, str] | None:

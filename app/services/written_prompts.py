@@ -53,7 +53,7 @@ def write_prompt(session: Session, project: Project, user: User, key: UUID, draf
         return stored
     _check_draft(project, draft)
     examples = _examples(draft)
-    _refuse_known(session, project, user, [messages for messages, _ in examples])
+    _refuse_known(session, project, user, draft, [messages for messages, _ in examples])
     split = rules.written_split(_earlier_split(session, project, user), user.labeler_group)
     values = [_values(project, user, key, draft, split, messages) for messages, _ in examples]
     if prompts.store_prompts(session, project, values) != len(values):
@@ -143,16 +143,18 @@ def _examples(draft: PromptDraft) -> list[tuple[Messages, str | None]]:
     return [([{"role": "user", "content": draft.text.strip()}], None)]
 
 
-def _refuse_known(session: Session, project: Project, user: User, conversations: list[Messages]) -> None:
+def _refuse_known(
+    session: Session, project: Project, user: User, draft: PromptDraft, conversations: list[Messages]
+) -> None:
     """Raises Invalid for a prompt that the project has, and for one that opens like another of hers."""
     hashes = [rules.content_hash(messages) for messages in conversations]
     known = select(Prompt.id).where(Prompt.project_id == project.id, Prompt.content_hash.in_(hashes)).limit(1)
     if session.scalar(known) is not None:
-        raise Invalid(_KNOWN, errors=[{"field": "text", "message": _KNOWN}])
+        raise Invalid(_KNOWN, errors=[{"field": _main_field(draft), "message": _KNOWN}])
     openings = {text for messages in conversations if (text := rules.opening(messages)) is not None}
     first_words = func.left(Prompt.messages[0]["content"].astext, rules.OPENING)
     if openings and session.scalar(select(Prompt.id).where(*_hers(project, user), first_words.in_(openings)).limit(1)):
-        raise Invalid(_NEAR, errors=[{"field": "text", "message": _NEAR}])
+        raise Invalid(_NEAR, errors=[{"field": _main_field(draft), "message": _NEAR}])
 
 
 def _values(
