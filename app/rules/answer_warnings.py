@@ -90,7 +90,7 @@ def _language_warning(asked: str, answers: Sequence[str]) -> Warned | None:
     names = next((names for answer in answers if (names := differ(asked, answer)) is not None), None)
     if names is None:
         return None
-    return Warned(OTHER_LANGUAGE, f"The prompt looks {names[0]}, the answer {names[1]}.")
+    return Warned(OTHER_LANGUAGE, f"The prompt seems to be in {names[0]}, the answer in {names[1]}.")
 
 
 def _length_warning(asked: str, words: int, use_case: str | None, usual_words: float | None) -> Warned | None:

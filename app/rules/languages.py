@@ -63,9 +63,13 @@ def differ(first: str, second: str) -> tuple[str, str] | None:
     """The names of the two texts' scripts, or languages, where both are clear and differ."""
     scripts = script_of(first), script_of(second)
     if scripts[0] and scripts[1] and scripts[0] != scripts[1]:
-        return scripts[0], scripts[1]
+        return _letters(scripts[0]), _letters(scripts[1])
     if scripts == ("Latin", "Latin"):
         languages = language_of(first), language_of(second)
         if languages[0] and languages[1] and languages[0] != languages[1]:
             return languages[0], languages[1]
     return None
+
+
+def _letters(script: str) -> str:
+    return script if script in SAME.values() else f"{script} letters"

@@ -92,7 +92,7 @@ def test_scripts_and_small_words_tell_languages_apart() -> None:
     assert script_of("3.14 = ?") is None
     assert (language_of(ENGLISH), language_of(GERMAN)) == ("English", "German")
     assert language_of("Marta bakes bread.") is None
-    assert differ(ENGLISH, GREEK) == ("Latin", "Greek")
+    assert differ(ENGLISH, GREEK) == ("Latin letters", "Greek letters")
     assert differ(ENGLISH, GERMAN) == ("English", "German")
     assert differ(ENGLISH, ENGLISH[:40]) is None
     assert differ(ENGLISH, "def f(x): return x") is None
