@@ -121,7 +121,8 @@ def test_tokens_and_warnings_come_while_she_writes(
     page.locator("#answer").fill("Yeast.")
     expect(page.locator("#told li")).to_have_text("Very short for what the prompt asks.")
     page.locator("#answer").fill(GREEK)
-    expect(page.locator("#told li")).to_have_text("The prompt seems to be in Latin letters, the answer in Greek letters.")
+    noticed = "The prompt seems to be in Latin letters, the answer in Greek letters."
+    expect(page.locator("#told li")).to_have_text(noticed)
     page.locator("#answer").fill("bread " * 400)
     expect(page.locator("#tokens")).to_contain_text("training leaves it out")
     page.locator("#answer").fill(GREEK)
