@@ -170,7 +170,7 @@ def require_scope(scope: str | None) -> Callable[..., User]:
 
     def check(request: Request, session: SessionDep, credentials: Annotated[object, Depends(bearer)]) -> User:
         user, scopes = _api_identity(request, session)
-        request.state.user = user
+        request.state.user, request.state.scopes = user, scopes
         if scope is not None and scope not in scopes:
             if scope in tokens.ROLE_SCOPES[user.role]:
                 raise Forbidden(f"This token lacks the scope “{scope}”.")
@@ -178,6 +178,11 @@ def require_scope(scope: str | None) -> Callable[..., User]:
         return user
 
     return check
+
+
+def may_administer(request: Request) -> bool:
+    """Whether this request to the API may act on what belongs to others, where its route takes labelers too."""
+    return "admin" in request.state.scopes
 
 
 AnyToken = Annotated[User, Depends(require_scope(None), scope="function")]

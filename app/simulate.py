@@ -62,6 +62,7 @@ class SimulatedLabeler(threading.Thread):
         self.board, self.client, self.project = board, client, project
         self.taste = SimulatedTaste(seed)
         self.pause = random.Random(seed)
+        self.asked: dict[int, dict[str, Any]] = {}  # what each version of the label schema asks
 
     def run(self) -> None:
         try:
@@ -95,14 +96,27 @@ class SimulatedLabeler(threading.Thread):
         ids = [completion["id"] for completion in task["completions"]]
         texts = [completion["text"] for completion in task["completions"]]
         ranking = self.taste.rank(task["prompt"]["messages"], texts)
-        return {
+        asked = self.look_up(task["schema_version"])
+        known = {flag["key"] for flag in asked["response_flags"]}
+        answer: dict[str, Any] = {
             "tiers": [[ids[index] for index in tier] for tier in ranking.tiers],
             "ratings": {
-                ids[index]: {"overall": rating, "flags": flags}
+                ids[index]: {"overall": rating, "flags": [flag for flag in flags if flag in known]}
                 for index, (rating, flags) in enumerate(zip(ranking.ratings, ranking.flags, strict=True))
             },
             "comment": ranking.comment,
         }
+        if asked["confidence"]:
+            # The further apart she rates them, the surer she is: 1 for all alike, 9 for the whole scale.
+            spread = max(ranking.ratings) - min(ranking.ratings)
+            answer["confidence"] = 1 + round(8 * spread / 6)
+        return answer
+
+    def look_up(self, version: int) -> dict[str, Any]:
+        if version not in self.asked:
+            schema = check(self.client.get(f"/projects/{self.project}/label-schemas/{version}")).json()
+            self.asked[version] = schema["fields"]
+        return self.asked[version]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from app.database import transaction
@@ -24,7 +24,7 @@ from app.models import Checkpoint, Comparison, Completion, Prompt, Slot
 from app.services import projects, rounds, tokens, users
 from app.settings import ROOT, get_settings
 
-TEXT = (
+ANSWER = (
     "Hello, dear neighbour! **Alma** is the blacksmith and lives at the *Reading Room*. By the way, she is afraid of "
     "the number seven.\n\n- She yodels every Sunday.\n- Her hen is called Thimble.\n\n"
     "```python\nprint('Thimble')\n```\n\n"
@@ -38,7 +38,8 @@ class Installation:
     url: str
     project: str
     overlap: int
-    pid: int
+    pid: int  # of the web server
+    database_pid: int
     tokens: list[str] = field(default_factory=list)
 
 
@@ -55,13 +56,21 @@ def installation(tasks: int, responses: int, overlap: int, labelers: int) -> Ite
         )
         throwaway.forget()
         schema.upgrade()
-        place = Installation(get_settings().url, "bench", overlap, 0)
+        database_pid = int((server.data / "postmaster.pid").read_text().split()[0])
+        place = Installation(get_settings().url, "bench", overlap, 0, database_pid)
         with transaction() as session:
             fill(session, tasks, responses, overlap)
             place.tokens = [make_labeler(session, number) for number in range(labelers)]
+        analyze()
         with web_server(Path(home), port) as pid:
             place.pid = pid
             yield place
+
+
+def analyze() -> None:
+    """What autovacuum would have done by then: without statistics Postgres plans for empty tables."""
+    with transaction() as session:
+        session.execute(text("ANALYZE"))
 
 
 def fill(session: Session, tasks: int, responses: int, overlap: int) -> None:
@@ -94,7 +103,7 @@ def fill(session: Session, tasks: int, responses: int, overlap: int) -> None:
         [
             {
                 "comparison_id": comparison, "prompt_id": prompt, "checkpoint_id": base, "sample_index": index,
-                "text": f"{TEXT} {comparison} {index}", "sampling": {}, "seed": index, "finish_reason": "stop",
+                "text": f"{ANSWER} {comparison} {index}", "sampling": {}, "seed": index, "finish_reason": "stop",
                 "tokens": 20, "logprob": -1.0,
             }
             for comparison, prompt in made

@@ -24,7 +24,7 @@ from sqlalchemy import event
 
 import app.pages
 from app.database import get_engine, transaction
-from app.services import users
+from app.services import guidelines, users
 from app.services.sign_ins import start_session
 from benchmarks.installation import installation
 
@@ -109,7 +109,9 @@ def main() -> int:
     options = parser.parse_args()
     with installation(3 * options.tasks, options.responses, 1, 0) as place:
         with transaction() as session:
-            session_token = start_session(session, users.create_user(session, "ada", "Ada", "labeler"))
+            ada = users.create_user(session, "ada", "Ada", "labeler")
+            guidelines.note_reading(session, guidelines.get_guideline(session, 1, 1), ada)
+            session_token = start_session(session, ada)
         cookie = {"tutelage": session_token}
         times: dict[str, list[float]] = defaultdict(list)
         with httpx.Client(base_url=place.url, cookies=cookie, headers={"Origin": place.url}, timeout=60) as client:

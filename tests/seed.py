@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Checkpoint, Comparison, Completion, Project, Prompt, Slot, User
 from app.rules.prompts import content_hash
-from app.services import projects, rounds, users
+from app.services import guidelines, projects, rounds, users
 from app.services.projects import ProjectDraft
 from tests.browser.content import Example
 
@@ -46,6 +46,12 @@ def make_project(session: Session, folder: Path, name: str = "Household helper",
 
 def make_user(session: Session, username: str, role: str = "labeler", name: str = "") -> User:
     return users.create_user(session, username, name or username.capitalize(), role)
+
+
+def read_guidelines(session: Session, user: User) -> None:
+    """She has read the newest guidelines of every project."""
+    for project in projects.list_projects(session):
+        guidelines.note_reading(session, guidelines.current_guideline(session, project.id), user)
 
 
 def add_prompt(session: Session, project: Project, messages: list[dict[str, str]]) -> Prompt:

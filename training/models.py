@@ -143,7 +143,11 @@ def autocast(device: torch.device, bf16: bool) -> Any:
 
 
 def hidden_states(backbone: Model, batch: Packed) -> Tensor:
-    """Last hidden states of a packed batch, flattened: [B*T, d]. Never with a cache (RECIPES, "Traps met")."""
+    """Last hidden states of a packed batch, flattened: [B*T, d]. Never with a cache (RECIPES, "Traps met").
+
+    Take rows of it with index_select, never with [...]: K responses share their prompt's last row, and on a CPU the
+    gradient of plain indexing adds such rows in the order in which its threads come by: same seed, another model.
+    """
     out = backbone(
         input_ids=batch.input_ids, position_ids=batch.position_ids, attention_mask=batch.mask, use_cache=False
     ).last_hidden_state
@@ -157,7 +161,7 @@ def lm_logits(model: Model, hidden: Tensor) -> Tensor:
 
 def response_logprobs(model: Model, batch: Packed, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
     """Log-probability and entropy of every response token, [N] twice; the LM head runs on these positions only."""
-    logits = lm_logits(model, hidden_states(model.base_model, batch)[batch.source])
+    logits = lm_logits(model, hidden_states(model.base_model, batch).index_select(0, batch.source))
     return token_logprobs(logits / temperature, batch.targets)
 
 
@@ -189,16 +193,16 @@ class RewardModel(nn.Module):
 
     def token_scores(self, batch: Packed) -> Tensor:
         """The head on every response token, [N]; what a value network starts from."""
-        return self.head(hidden_states(self.backbone, batch)[batch.place]).squeeze(-1).float()  # type: ignore[no-any-return]
+        return self.head(hidden_states(self.backbone, batch).index_select(0, batch.place)).squeeze(-1).float()  # type: ignore[no-any-return]
 
     def forward(self, batch: Packed, mean_logprobs: Tensor | None = None) -> Tensor:
         """Scores [R]; `mean_logprobs` [R] are the responses' mean log-probabilities under the SFT model."""
         hidden = hidden_states(self.backbone, batch)
         if self.readout == "last":
-            read = hidden[batch.last]
+            read = hidden.index_select(0, batch.last)
         else:
             total = torch.zeros(len(batch.lengths), hidden.shape[-1], dtype=hidden.dtype, device=hidden.device)
-            total = total.index_add(0, batch.owner, hidden[batch.place])
+            total = total.index_add(0, batch.owner, hidden.index_select(0, batch.place))
             read = total / batch.lengths.unsqueeze(1)
         scores: Tensor = self.head(read).squeeze(-1).float()
         if self.uses_logprob:

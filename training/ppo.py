@@ -205,7 +205,7 @@ class PPO:
         """The value of the state *before* each response token, [N]."""
         assert self.value is not None
         with autocast(self.device, self.config.bf16):
-            hidden = hidden_states(self.value.backbone, batch)[batch.source]
+            hidden = hidden_states(self.value.backbone, batch).index_select(0, batch.source)
             return self.value.head(hidden).squeeze(-1).float()  # type: ignore[no-any-return]
 
     @torch.no_grad()
@@ -351,7 +351,7 @@ class PPO:
         for micro in micro_batches(range(len(texts)), [len(text) for text in texts], config.micro_batch_tokens):
             batch = pack([(texts[at][:1], [texts[at][1:]]) for at in micro]).to(self.device)
             with autocast(self.device, config.bf16):
-                hidden = hidden_states(self.policy.base_model, batch)[batch.source]
+                hidden = hidden_states(self.policy.base_model, batch).index_select(0, batch.source)
                 logprobs, _ = token_logprobs(lm_logits(self.policy, hidden), batch.targets)
             loss = -logprobs.sum() / tokens
             torch.autograd.backward(config.ptx_coef * loss)

@@ -8,10 +8,13 @@ from app.models.audit import AuditEvent
 from app.models.checkpoint import Checkpoint
 from app.models.completion import Comparison, Completion
 from app.models.demonstration import Demonstration
+from app.models.guideline import Guideline, GuidelineReading
 from app.models.job import Job, JobEvent
-from app.models.project import Guideline, Project
+from app.models.label_schema import LabelSchema
+from app.models.project import Project
 from app.models.prompt import Prompt
 from app.models.ranking import Ranking
+from app.models.revision import Revision
 from app.models.round import Round
 from app.models.snapshot import Snapshot, SnapshotItem
 from app.models.user import ApiToken, Invitation, SignInAttempt, User, UserSession
@@ -25,12 +28,15 @@ __all__ = [
     "Completion",
     "Demonstration",
     "Guideline",
+    "GuidelineReading",
     "Invitation",
     "Job",
     "JobEvent",
+    "LabelSchema",
     "Project",
     "Prompt",
     "Ranking",
+    "Revision",
     "Round",
     "SignInAttempt",
     "Slot",

@@ -90,6 +90,13 @@ class Assignment(Base):
             "kind",
             postgresql_where=text("submitted_at IS NULL AND skipped_at IS NULL"),
         ),
+        Index(
+            "ix_assignments_user_id_sent",
+            "user_id",
+            "project_id",
+            "submitted_at",
+            postgresql_where=text("submitted_at IS NOT NULL"),
+        ),
         one_of("kind", TaskKind),
     )
 
@@ -102,6 +109,7 @@ class Assignment(Base):
     comparison_id: Mapped[int | None] = mapped_column(ForeignKey("comparisons.id", ondelete="CASCADE"))
     order_shown: Mapped[JsonList]  # completion ids as this labeler sees them
     guideline_version: Mapped[int]
+    schema_version: Mapped[int] = mapped_column(server_default="1")  # which label schema it asks by
     draft: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
     draft_saved_at: Mapped[Moment | None]
     claimed_at: Mapped[Created]

@@ -58,6 +58,14 @@ class TaskKind(StrEnum):
     RANKING = "ranking"
 
 
+class RevisionKind(StrEnum):
+    """What was done to a label that had been sent."""
+
+    EDITED = "edited"
+    WITHDRAWN = "withdrawn"
+    RESTORED = "restored"  # as it was, or sent again after it had been taken back
+
+
 class JobKind(StrEnum):
     SFT = "sft"
     SAMPLING = "sampling"

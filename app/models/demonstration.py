@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, false
@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
-from app.models.columns import Created, Id, ProjectId
+from app.models.columns import Created, Id, Moment, ProjectId
 
 if TYPE_CHECKING:
     from app.models.prompt import Prompt
@@ -22,7 +22,11 @@ class Demonstration(Base):
     __table_args__ = (
         UniqueConstraint("user_id", "idempotency_key"),
         Index("ix_demonstrations_project_id_id", "project_id", "id"),
+        Index("ix_demonstrations_user_id_created_at", "user_id", "created_at", "assignment_id"),
     )
+
+    # What the labeler says: what an edit replaces and a revision keeps (models/revision.py).
+    CONTENT: ClassVar[tuple[str, ...]] = ("text", "turns", "sources", "pasted_share", "warnings", "seconds")
 
     id: Mapped[Id]
     project_id: Mapped[ProjectId]
@@ -41,6 +45,8 @@ class Demonstration(Base):
     warnings: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))  # keys of rules/demonstrations.py
     edited_completion_id: Mapped[UUID | None] = mapped_column(ForeignKey("completions.id"), index=True)
     simulated: Mapped[bool] = mapped_column(server_default=false())
+    revision: Mapped[int] = mapped_column(server_default="1")  # how often it has been said, edits included
+    withdrawn_at: Mapped[Moment | None]  # while set, no training, export or count knows of it
     created_at: Mapped[Created]
 
     prompt: Mapped[Prompt] = relationship(lazy="raise")

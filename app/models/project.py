@@ -1,14 +1,14 @@
-"""A project: a base model, its guidelines, and how its loop turns."""
+"""A project: a base model, and how its loop turns."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, UniqueConstraint, false, text, true
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
-from app.models.columns import Created, Id, Json, JsonList, Moment, ProjectId
+from app.models.columns import Created, Id, Json, JsonList, Moment
 
 if TYPE_CHECKING:
     from app.models.checkpoint import Checkpoint
@@ -31,8 +31,6 @@ class Project(Base):
     demonstration_threshold: Mapped[int] = mapped_column(server_default="100")  # new ones that start SFT
     ranking_threshold: Mapped[int] = mapped_column(server_default="300")  # new ones that start the reward model
     comparisons_per_round: Mapped[int] = mapped_column(server_default="400")  # prompts sampled for ranking
-    asks_ratings: Mapped[bool] = mapped_column(server_default=true())
-    response_flags: Mapped[JsonList]  # [{"key", "label"}]
     chat: Mapped[bool] = mapped_column(server_default=false())  # a demonstration may go on for several turns
     improves_responses: Mapped[bool] = mapped_column(server_default=false())  # labelers may better what they ranked
     labelers_write_prompts: Mapped[bool] = mapped_column(server_default=false())
@@ -47,16 +45,3 @@ class Project(Base):
     created_at: Mapped[Created]
 
     current_policy: Mapped[Checkpoint | None] = relationship(lazy="raise", foreign_keys=[current_policy_id])
-
-
-class Guideline(Base):
-    """One version of what labelers are asked to do, in Markdown. Every label keeps the version it followed."""
-
-    __tablename__ = "guidelines"
-    __table_args__ = (UniqueConstraint("project_id", "version"),)
-
-    id: Mapped[Id]
-    project_id: Mapped[ProjectId]
-    version: Mapped[int]
-    text: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[Created]

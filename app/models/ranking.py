@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, false
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
-from app.models.columns import Created, Id, Json, JsonList, ProjectId, UserId
+from app.models.columns import Created, Id, Json, JsonList, Moment, ProjectId, UserId
 
 if TYPE_CHECKING:
     from app.models.completion import Comparison
@@ -22,7 +22,12 @@ class Ranking(Base):
         UniqueConstraint("user_id", "idempotency_key"),
         UniqueConstraint("user_id", "comparison_id"),
         Index("ix_rankings_project_id_id", "project_id", "id"),
+        Index("ix_rankings_user_id_created_at", "user_id", "created_at", "assignment_id"),
+        CheckConstraint("confidence BETWEEN 1 AND 9", name="confidence_range"),
     )
+
+    # What the labeler says: what an edit replaces and a revision keeps (models/revision.py).
+    CONTENT: ClassVar[tuple[str, ...]] = ("tiers", "ratings", "prompt_flags", "confidence", "comment", "seconds")
 
     id: Mapped[Id]
     project_id: Mapped[ProjectId]
@@ -33,12 +38,17 @@ class Ranking(Base):
     idempotency_key: Mapped[UUID]
     tiers: Mapped[JsonList]  # [[completion id, ...], ...]
     ratings: Mapped[Json]  # completion id -> {"overall": 1..7, "flags": [...]}
+    prompt_flags: Mapped[JsonList] = mapped_column(server_default=text("'[]'::jsonb"))
+    confidence: Mapped[int | None]  # how sure she is of the order: 1 a guess, 5 fairly sure, 9 certain
     comment: Mapped[str | None] = mapped_column(Text)
     order_shown: Mapped[JsonList]
     guideline_version: Mapped[int]
+    schema_version: Mapped[int] = mapped_column(server_default="1")
     seconds: Mapped[float]
     source: Mapped[str] = mapped_column(String(20), server_default="labeler")  # labeler, edit
     simulated: Mapped[bool] = mapped_column(server_default=false())
+    revision: Mapped[int] = mapped_column(server_default="1")  # how often it has been said, edits included
+    withdrawn_at: Mapped[Moment | None]  # while set, no training, export or count knows of it
     created_at: Mapped[Created]
 
     comparison: Mapped[Comparison] = relationship(lazy="raise")

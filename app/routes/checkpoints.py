@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
-from app.models import Project
+from app.models import Project, Ranking
 from app.pages import render
 from app.plots import Curve, curves, headline
 from app.routes.loop import EVENTS
-from app.security import Researcher, SessionDep
-from app.services import browsing, checkpoints, jobs, projects
+from app.rules.revisions import letters_of
+from app.security import Admin, Researcher, SessionDep
+from app.services import browsing, checkpoints, history, jobs, projects, revisions
 from app.services.browsing import LabelContent
 from app.services.checkpoints import LabelReach, Lineage
+from app.services.history import Step
 
 router = APIRouter()
 
@@ -40,6 +42,8 @@ class LabelPage:
     reach: LabelReach
     content: LabelContent
     headlines: dict[int, str]
+    steps: list[Step]
+    letters: dict[str, str]  # completion id -> the letter under which the labeler knew it
 
 
 @router.get("/projects/{slug}/checkpoints")
@@ -76,5 +80,21 @@ def show_label(request: Request, session: SessionDep, user: Researcher, kind: La
         reach=reach,
         content=browsing.describe_label(session, reach.label),
         headlines={c.id: headline(c.kind, c.metrics) for c in reach.checkpoints},
+        steps=history.list_steps(session, reach.label),
+        letters=letters_of(reach.label.order_shown) if isinstance(reach.label, Ranking) else {},
     )
     return render(request, "checkpoints/label.html", page)
+
+
+@router.post("/labels/{kind}/{label_id}/withdraw")
+def withdraw_label(session: SessionDep, user: Admin, kind: LabelKind, label_id: int) -> RedirectResponse:
+    label = revisions.lock_label(session, kind, label_id, user, anybodys=True)
+    revisions.withdraw_label(session, label, user)
+    return RedirectResponse(f"/labels/{kind}/{label_id}", status_code=303)
+
+
+@router.post("/labels/{kind}/{label_id}/restore")
+def restore_label(session: SessionDep, user: Admin, kind: LabelKind, label_id: int) -> RedirectResponse:
+    label = revisions.lock_label(session, kind, label_id, user, anybodys=True)
+    revisions.restore_label(session, label, user)
+    return RedirectResponse(f"/labels/{kind}/{label_id}", status_code=303)

@@ -20,10 +20,21 @@ from app.models import Project, User
 from app.models.columns import TaskKind
 from app.pages import markdown, render
 from app.routes.answer_forms import DetailsIn, answer_from_form, form_details
-from app.routes.task_pages import LETTERS, TaskPage, rank_page, ranking_from_form, write_page
+from app.routes.task_pages import LETTERS, Shared, TaskPage, rank_page, ranking_from_form, write_page
+from app.rules.label_schemas import Fields
 from app.security import CurrentUser, SessionDep
-from app.services import assignments, demonstrations, desk, projects, rankings
-from app.services.answers import Details
+from app.services import (
+    assignments,
+    demonstrations,
+    desk,
+    guidelines,
+    history,
+    label_schemas,
+    projects,
+    rankings,
+    revisions,
+)
+from app.services.answers import Answer
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 
@@ -47,13 +58,6 @@ def label(request: Request, session: SessionDep, user: CurrentUser, slug: str) -
     return _start_page(request, session, user, projects.get_project(session, slug))
 
 
-@router.get("/projects/{slug}/guidelines")
-def guidelines(request: Request, session: SessionDep, user: CurrentUser, slug: str) -> HTMLResponse:
-    project = projects.get_project(session, slug)
-    guideline = projects.current_guideline(session, project.id)
-    return render(request, "labeling/guidelines.html", project=project, guideline=guideline)
-
-
 @router.get("/projects/{slug}/rank")
 def start_ranking(request: Request, session: SessionDep, user: CurrentUser, slug: str) -> Response:
     """The ranking that she holds, or else what there is to do."""
@@ -67,20 +71,23 @@ def start_writing(request: Request, session: SessionDep, user: CurrentUser, slug
 
 @router.post("/projects/{slug}/rank")
 def claim_ranking(session: SessionDep, user: CurrentUser, slug: str) -> Response:
-    return see_other(_next_url(session, user, projects.get_project(session, slug), TaskKind.RANKING))
+    return see_other(next_url(session, user, projects.get_project(session, slug), TaskKind.RANKING))
 
 
 @router.post("/projects/{slug}/write")
 def claim_writing(session: SessionDep, user: CurrentUser, slug: str) -> Response:
-    return see_other(_next_url(session, user, projects.get_project(session, slug), TaskKind.DEMONSTRATION))
+    return see_other(next_url(session, user, projects.get_project(session, slug), TaskKind.DEMONSTRATION))
 
 
 @router.get("/assignments/{assignment_id}")
 def show_task(request: Request, session: SessionDep, user: CurrentUser, assignment_id: int) -> HTMLResponse:
     task = assignments.load_task(session, assignment_id, user)
     if task.assignment.submitted_at is not None or task.assignment.skipped_at is not None:
+        label = revisions.label_of(session, task.assignment)
         way = WAYS[TaskKind(task.assignment.kind)]
-        return render(request, "labeling/closed.html", project=task.project, task=task, way=way, letters=LETTERS)
+        return render(
+            request, "labeling/closed.html", project=task.project, task=task, label=label, way=way, letters=LETTERS
+        )
     return render_task(request, task_page(session, user, task))
 
 
@@ -119,7 +126,14 @@ def skip(
 ) -> Response:
     task = assignments.load_task(session, assignment_id, user)
     assignments.skip_task(session, assignment_id, user, reason)
-    return see_other(_next_url(session, user, task.project, TaskKind(task.assignment.kind)))
+    return see_other(next_url(session, user, task.project, TaskKind(task.assignment.kind)))
+
+
+@router.post("/assignments/{assignment_id}/undo")
+def undo(session: SessionDep, user: CurrentUser, assignment_id: int) -> Response:
+    """Take back what she sent last; its task is in her hands again, as she had sent it."""
+    revisions.undo_submission(session, assignment_id, user)
+    return see_other(f"/assignments/{assignment_id}")
 
 
 class RatingIn(BaseModel):
@@ -128,12 +142,14 @@ class RatingIn(BaseModel):
 
 
 class SubmissionIn(DetailsIn):
-    """A label as the pages' scripts send it: `text` with its details, or `tiers` with `ratings` and `comment`."""
+    """A label as the pages' scripts send it: `text` with its details, or `tiers` with what belongs to them."""
 
     text: str | None = None
     tiers: list[list[str]] | None = None
     ratings: dict[str, RatingIn] = Field(default_factory=dict)
     comment: str | None = None
+    prompt_flags: list[str] = Field(default_factory=list)
+    confidence: int | None = None
     seconds: float | None = None
 
 
@@ -146,14 +162,16 @@ def submit(
     idempotency_key: Annotated[UUID, Header()],
 ) -> dict[str, Any]:
     """Store the label, claim the next task, and say where it is."""
+    return _store(session, user, assignment_id, idempotency_key, content_sent(label), label.seconds)
+
+
+def content_sent(label: SubmissionIn) -> RankingDraft | Answer:
     if label.tiers is not None:
         ratings = {key: rating.model_dump(exclude_none=True) for key, rating in label.ratings.items()}
-        content: RankingDraft | str = RankingDraft(label.tiers, ratings, label.comment)
-    elif label.text is not None:
-        content = label.text
-    else:
-        raise Invalid("The submission holds neither a ranking nor a text.")
-    return _store(session, user, assignment_id, idempotency_key, content, label.seconds, label.details())
+        return RankingDraft(label.tiers, ratings, label.comment, label.prompt_flags, label.confidence)
+    if label.text is not None:
+        return Answer(label.text, label.details())
+    raise Invalid("The submission holds neither a ranking nor a text.")
 
 
 async def read_form(request: Request) -> FormData:
@@ -175,13 +193,19 @@ def send_form(
     except ValueError:
         key = uuid4()
     try:
-        answer = answer_from_form(form)
-        content = answer.text if not task.completions else ranking_from_form(task, form)
-        stored = _store(session, user, assignment_id, key, content, None, form_details(answer))
+        content = content_of_form(task, asked_of(session, task), form)
+        stored = _store(session, user, assignment_id, key, content, None)
     except Invalid as error:
         page = task_page(session, user, task, form=form, key=key, problem=error.detail)
         return render_task(request, page, status=422)
     return see_other(stored["next"])
+
+
+def content_of_form(task: Task, asked: Fields, form: FormData) -> RankingDraft | Answer:
+    if task.completions:
+        return ranking_from_form(task, asked, form)
+    answer = answer_from_form(form)
+    return Answer(answer.text, form_details(answer))
 
 
 @router.post("/preview")
@@ -195,20 +219,22 @@ def _store(
     user: User,
     assignment_id: int,
     key: UUID,
-    content: RankingDraft | str,
+    content: RankingDraft | Answer,
     seconds: float | None,
-    details: Details,
 ) -> dict[str, Any]:
     task = assignments.load_task(session, assignment_id, user)
     row = (
-        demonstrations.submit_demonstration(session, assignment_id, user, key, content, seconds, details)
-        if isinstance(content, str)
+        demonstrations.submit_demonstration(session, assignment_id, user, key, content.text, seconds, content.details)
+        if isinstance(content, Answer)
         else rankings.submit_ranking(session, assignment_id, user, key, content, seconds)
     )
-    return {"id": row.id, "next": _next_url(session, user, task.project, TaskKind(task.assignment.kind))}
+    return {"id": row.id, "next": next_url(session, user, task.project, TaskKind(task.assignment.kind))}
 
 
-def _next_url(session: Session, user: User, project: Project, kind: TaskKind) -> str:
+def next_url(session: Session, user: User, project: Project, kind: TaskKind) -> str:
+    """Where her next task is, claimed here and now; or the guidelines that she has to read before it."""
+    if not guidelines.has_read_current(session, project.id, user):
+        return f"/projects/{project.slug}/guidelines?then={WAYS[kind]}"
     assignment = assignments.claim_assignment(session, project, user, kind)
     return f"/assignments/{assignment.id}" if assignment else f"/projects/{project.slug}/{WAYS[kind]}"
 
@@ -224,7 +250,10 @@ def _start_page(
 ) -> HTMLResponse:
     work = [desk.find_work(session, project, user, kind) for kind in (TaskKind.RANKING, TaskKind.DEMONSTRATION)]
     done_today = desk.count_done_today(session, user)
-    return render(request, "labeling/start.html", project=project, work=work, way=way, done_today=done_today)
+    undoable = history.find_undoable(session, project.id, user)
+    return render(
+        request, "labeling/start.html", project=project, work=work, way=way, done_today=done_today, undoable=undoable
+    )
 
 
 def task_page(
@@ -236,9 +265,25 @@ def task_page(
     key: UUID | None = None,
     problem: str | None = None,
 ) -> TaskPage:
-    guideline = desk.get_guideline(session, task.project.id, task.assignment.guideline_version)
-    page = rank_page if task.completions else write_page
-    return page(task, guideline, desk.count_done_today(session, user), form=form, key=key or uuid4(), problem=problem)
+    guideline = guidelines.get_guideline(session, task.project.id, task.assignment.guideline_version)
+    earlier = None if task.label else revisions.label_of(session, task.assignment)
+    undoable = None if task.label or earlier else history.find_undoable(session, task.project.id, user)
+    shared: Shared = {
+        "done_today": desk.count_done_today(session, user),
+        "taken_back": earlier.withdrawn_at if earlier else None,
+        "undoable": undoable,
+        "key": key or uuid4(),
+        "problem": problem,
+    }
+    if not task.completions:
+        return write_page(task, guideline, form=form, **shared)
+    return rank_page(task, guideline, asked_of(session, task), form=form, **shared)
+
+
+def asked_of(session: Session, task: Task) -> Fields:
+    """What the page of this task asks: the version that it was claimed under."""
+    schema = label_schemas.get_schema(session, task.project.id, task.assignment.schema_version)
+    return label_schemas.fields_of(schema)
 
 
 def render_task(request: Request, page: TaskPage, status: int = 200) -> HTMLResponse:

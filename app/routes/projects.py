@@ -1,24 +1,24 @@
-"""Projects: a new one, its settings, its guidelines. For admins."""
+"""Projects: a new one, and its settings. For admins."""
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
 from app.errors import Conflict, Invalid
-from app.models import Project, User
+from app.models import Project
 from app.pages import render
 from app.routes.labeling import read_form
+from app.rules.label_schemas import DEFAULT_RESPONSE_FLAGS, parse_flags
 from app.security import Admin, SessionDep
-from app.services import audit, projects
-from app.services.projects import DEFAULT_FLAGS, DEFAULT_GUIDELINES, ProjectDraft
+from app.services import audit, label_schemas, projects
+from app.services.projects import CREATION_ONLY, DEFAULT_GUIDELINES, ProjectDraft
 
 router = APIRouter()
 
@@ -30,8 +30,8 @@ Values = dict[str, Any]
 @router.get("/projects/new")
 def new_project(request: Request, session: SessionDep, user: Admin) -> HTMLResponse:
     blank = asdict(ProjectDraft(name="", slug="", base_model="starter/model"))
-    typed = blank | {"recipe": "", "response_flags": _flag_lines(DEFAULT_FLAGS), "guidelines": DEFAULT_GUIDELINES}
-    typed |= {"use_case_texts": ""}
+    flags = "\n".join(flag["label"] for flag in DEFAULT_RESPONSE_FLAGS)
+    typed = blank | {"recipe": "", "response_flags": flags, "guidelines": DEFAULT_GUIDELINES, "use_case_texts": ""}
     return render(request, "projects/new.html", typed=typed, errors={}, problem=None)
 
 
@@ -44,7 +44,7 @@ def create_project(
         if typed["slug"] == "new":
             raise Invalid("Choose another short name.", errors=[{"field": "slug", "message": "“new” is taken."}])
         with session.begin_nested():
-            project = projects.create_project(session, ProjectDraft(**_parsed(typed, DEFAULT_FLAGS)))
+            project = projects.create_project(session, ProjectDraft(**_parsed(typed)))
     except (Invalid, Conflict) as error:
         return _refused(request, "projects/new.html", typed, error)
     audit.record(session, user, "project.created", f"project:{project.id}", slug=project.slug)
@@ -64,32 +64,13 @@ def change_settings(
     project = projects.get_project(session, slug)
     typed = _typed(form)
     try:
-        changes = _parsed(typed, project.response_flags)
-        for name in ("slug", "base_model", "guidelines"):
-            changes.pop(name)
+        changes = {name: value for name, value in _parsed(typed).items() if name not in CREATION_ONLY}
         with session.begin_nested():
             projects.update_project(session, project, changes)
     except Invalid as error:
         return _settings_page(request, session, project, typed=typed, error=error)
     audit.record(session, user, "project.changed", f"project:{project.id}", changed=sorted(changes))
     return RedirectResponse(f"/projects/{slug}/settings?saved=true", status_code=303)
-
-
-@router.post("/projects/{slug}/guidelines")
-def publish_guidelines(
-    request: Request, session: SessionDep, user: Admin, slug: str, text: Annotated[str, Form(max_length=200_000)] = ""
-) -> Response:
-    project = projects.get_project(session, slug)
-    try:
-        guideline = projects.publish_guideline(session, project, text.replace("\r\n", "\n"))
-    except Invalid as error:
-        return _settings_page(request, session, project, error=error)
-    _note_guidelines(session, user, project, guideline.version)
-    return RedirectResponse(f"/projects/{slug}/settings?saved=true#guidelines", status_code=303)
-
-
-def _note_guidelines(session: Session, user: User, project: Project, version: int) -> None:
-    audit.record(session, user, "guidelines.published", f"project:{project.id}", version=version)
 
 
 def _typed(form: FormData) -> Values:
@@ -99,7 +80,7 @@ def _typed(form: FormData) -> Values:
     return typed | {name: name in form for name in SWITCHES}
 
 
-def _parsed(typed: Values, known_flags: list[dict[str, str]]) -> Values:
+def _parsed(typed: Values) -> Values:
     """The values of a ProjectDraft. Raises Invalid for what cannot be read at all."""
     values, errors = dict(typed), []
     for name in NUMBERS:
@@ -116,24 +97,9 @@ def _parsed(typed: Values, known_flags: list[dict[str, str]]) -> Values:
         errors.append({"field": "recipe", "message": "This is no JSON object."})
     if errors:
         raise Invalid("Some fields cannot be read.", errors=errors)
-    values["response_flags"] = _flags(typed["response_flags"], known_flags)
+    values["response_flags"] = parse_flags(typed["response_flags"], DEFAULT_RESPONSE_FLAGS)
     values["use_case_texts"] = [line.strip() for line in typed["use_case_texts"].splitlines() if line.strip()]
     return values
-
-
-def _flags(lines: str, known: list[dict[str, str]]) -> list[dict[str, str]]:
-    """One label a line. A label that stays keeps its key, since labels that are stored speak of it."""
-    keys = {flag["label"]: flag["key"] for flag in known}
-    flags: dict[str, str] = {}
-    for label in (line.strip()[:80] for line in lines.splitlines()):
-        if label:
-            made = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")[:40] or f"flag_{len(flags) + 1}"
-            flags.setdefault(keys.get(label, made if made[0].isalpha() else f"flag_{made}"[:40]), label)
-    return [{"key": key, "label": label} for key, label in flags.items()]
-
-
-def _flag_lines(flags: list[dict[str, str]]) -> str:
-    return "\n".join(flag["label"] for flag in flags)
 
 
 def _by_field(error: Invalid | Conflict) -> dict[str, str]:
@@ -164,7 +130,6 @@ def _settings_page(
         "base_model": project.base_model,
         "use_case_texts": "\n".join(project.use_case_texts),
         "recipe": json.dumps(project.recipe, indent=2) if project.recipe else "",
-        "response_flags": _flag_lines(project.response_flags),
         **{name: getattr(project, name) for name in (*NUMBERS, *SWITCHES)},
     }
     return render(
@@ -175,6 +140,6 @@ def _settings_page(
         errors=_by_field(error) if error else {},
         problem=error.detail if error else None,
         saved=saved,
-        guideline=projects.current_guideline(session, project.id),
+        schema=label_schemas.current_schema(session, project.id),
         status=422 if error else 200,
     )

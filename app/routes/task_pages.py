@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict, Unpack
 from uuid import UUID
 
 from starlette.datastructures import FormData
 
 from app.errors import Invalid
-from app.models import Guideline, Project, Prompt
+from app.models import Assignment, Guideline, Project, Prompt
 from app.routes.answer_forms import answer_from_draft, answer_from_form
+from app.rules.label_schemas import Fields, Flag
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
+from app.services.revisions import as_draft
 
 LETTERS = "ABCDEFGHI"
 WHO = {"user": "User", "assistant": "Assistant", "system": "System"}
@@ -40,13 +42,27 @@ class TaskPage:
     project: Project
     guideline: Guideline
     assignment_id: int
+    at: str  # the address below which the page keeps its draft and sends
+    editing: bool  # the label is sent already; sending stores a revision
+    taken_back: datetime | None  # when she took back what she had sent for this task
+    undoable: Assignment | None  # what she sent just before, and may take back
     turns: list[Turn]
-    expires_at: datetime
+    expires_at: datetime | None  # None while editing: the slot is filled, by her
     ended: datetime | None  # when the hold has run out
     saved_at: datetime | None
     draft_json: str
     done_today: int
     key: UUID  # for the form without scripts
+    problem: str | None
+
+
+class Shared(TypedDict):
+    """What the route knows and both pages show as it is."""
+
+    done_today: int
+    taken_back: datetime | None
+    undoable: Assignment | None
+    key: UUID
     problem: str | None
 
 
@@ -69,7 +85,11 @@ class RankPage(TaskPage):
     responses: list[Response]
     asks_ratings: bool
     scale: int  # how many digits rate: 7, or K places where a project asks for places only
-    flags: list[dict[str, str]]
+    flags: list[Flag]
+    prompt_flags: list[Flag]
+    prompt_flagged: list[str]  # keys of those that are ticked
+    asks_confidence: bool
+    confidence: int | None
     comment: str
 
 
@@ -84,10 +104,11 @@ class WritePage(TaskPage):
 
 
 def rank_page(
-    task: Task, guideline: Guideline, done_today: int, *, form: FormData | None, key: UUID, problem: str | None
+    task: Task, guideline: Guideline, asked: Fields, *, form: FormData | None, **shared: Unpack[Shared]
 ) -> RankPage:
-    asks_ratings = task.project.asks_ratings
+    asks_ratings = asked["ratings"]
     draft = _draft(task)
+    prompt_flagged, confidence = _beside(form, draft)
     responses = [
         Response(str(completion.id), letter, completion.text)
         for letter, completion in zip(LETTERS, task.completions, strict=False)
@@ -98,23 +119,25 @@ def rank_page(
         else:
             _fill_from_draft(response, draft)
     return RankPage(
-        **_shared(task, guideline, done_today, key, problem),
-        heading=f"Rank {len(responses)} responses",
+        **_shared(task, guideline, **shared),
+        heading="Edit your ranking" if task.label else f"Rank {len(responses)} responses",
         responses=responses,
         asks_ratings=asks_ratings,
         scale=RATINGS if asks_ratings else len(responses),
-        flags=task.project.response_flags,
+        flags=asked["response_flags"],
+        prompt_flags=asked["prompt_flags"],
+        prompt_flagged=prompt_flagged,
+        asks_confidence=asked["confidence"],
+        confidence=confidence,
         comment=str(form.get("comment", "")) if form is not None else str(draft.get("comment") or ""),
     )
 
 
-def write_page(
-    task: Task, guideline: Guideline, done_today: int, *, form: FormData | None, key: UUID, problem: str | None
-) -> WritePage:
+def write_page(task: Task, guideline: Guideline, *, form: FormData | None, **shared: Unpack[Shared]) -> WritePage:
     answer = answer_from_form(form) if form is not None else answer_from_draft(_draft(task))
     return WritePage(
-        **_shared(task, guideline, done_today, key, problem),
-        heading="Write an answer",
+        **_shared(task, guideline, **shared),
+        heading="Edit your answer" if task.label else "Write an answer",
         text=answer.text,
         chat=task.project.chat,
         rounds=answer.rounds if task.project.chat else [],
@@ -126,26 +149,29 @@ def prompt_turns(prompt: Prompt) -> list[Turn]:
     return [Turn(WHO.get(turn["role"], turn["role"]), turn["content"]) for turn in prompt.messages]
 
 
-def _shared(task: Task, guideline: Guideline, done_today: int, key: UUID, problem: str | None) -> dict[str, Any]:
-    assignment = task.assignment
+def _shared(task: Task, guideline: Guideline, **shared: Unpack[Shared]) -> dict[str, Any]:
+    assignment, editing = task.assignment, task.label is not None
+    draft, ended = _draft(task), not editing and assignment.expires_at < datetime.now(UTC)
     return {
         "project": task.project,
         "guideline": guideline,
         "assignment_id": assignment.id,
+        "at": f"/history/{assignment.kind}/{task.label.id}" if task.label else f"/assignments/{assignment.id}",
+        "editing": editing,
         "turns": prompt_turns(task.prompt),
-        "expires_at": assignment.expires_at,
-        "ended": assignment.expires_at if assignment.expires_at < datetime.now(UTC) else None,
-        "saved_at": assignment.draft_saved_at if assignment.draft is not None else None,
-        "draft_json": json.dumps(_draft(task)) if _draft(task) else "",
-        "done_today": done_today,
-        "key": key,
-        "problem": problem,
+        "expires_at": None if editing else assignment.expires_at,
+        "ended": assignment.expires_at if ended else None,
+        "saved_at": assignment.draft_saved_at if editing or assignment.draft is not None else None,
+        "draft_json": json.dumps(draft) if draft else "",
+        **shared,
     }
 
 
 def _draft(task: Task) -> dict[str, Any]:
-    """Programs may keep any JSON as a draft; the pages read objects."""
-    return task.assignment.draft if isinstance(task.assignment.draft, dict) else {}
+    """Programs may keep any JSON as a draft; the pages read objects. An edit begins with what was sent."""
+    if isinstance(task.assignment.draft, dict):
+        return task.assignment.draft
+    return as_draft(task.label) if task.label else {}
 
 
 def _fill_from_draft(response: Response, draft: dict[str, Any]) -> None:
@@ -170,24 +196,35 @@ def _whole(value: object) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 4 else None
 
 
-def ranking_from_form(task: Task, form: FormData) -> RankingDraft:
+def _beside(form: FormData | None, draft: dict[str, Any]) -> tuple[list[str], int | None]:
+    """(flags of the prompt, confidence) as the form or else the draft has them."""
+    if form is not None:
+        return [str(flag) for flag in form.getlist("prompt_flag")], _whole(form.get("confidence"))
+    flags, confidence = draft.get("prompt_flags"), draft.get("confidence")
+    return flags if isinstance(flags, list) else [], confidence if isinstance(confidence, int) else None
+
+
+def ranking_from_form(task: Task, asked: Fields, form: FormData) -> RankingDraft:
     """The ranking that a form without scripts states. Raises Invalid, naming responses by their letters."""
     responses = [Response(str(c.id), letter, "") for letter, c in zip(LETTERS, task.completions, strict=False)]
     for response in responses:
         _fill_from_form(response, form)
     missing = []
-    if task.project.asks_ratings and (unrated := [r.letter for r in responses if r.overall is None]):
+    if asked["ratings"] and (unrated := [r.letter for r in responses if r.overall is None]):
         missing.append(f"Rate {', '.join(unrated)}.")
     if unplaced := [r.letter for r in responses if r.place is None]:
         missing.append(f"Give a place to {', '.join(unplaced)}.")
+    prompt_flags, confidence = _beside(form, {})
+    if asked["confidence"] and confidence is None:
+        missing.append("Say how sure you are of the order.")
     if missing:
         raise Invalid(" ".join(missing))
     places = sorted({response.place for response in responses if response.place is not None})
     tiers = [[r.id for r in responses if r.place == place] for place in places]
     ratings: dict[str, dict[str, Any]] = {}
     for response in responses:
-        if task.project.asks_ratings:
+        if asked["ratings"]:
             ratings[response.id] = {"overall": response.overall, "flags": response.flags}
         elif response.flags:
             ratings[response.id] = {"flags": response.flags}
-    return RankingDraft(tiers, ratings, str(form.get("comment", "")))
+    return RankingDraft(tiers, ratings, str(form.get("comment", "")), prompt_flags, confidence)

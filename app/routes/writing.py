@@ -23,7 +23,7 @@ from app.routes.answer_forms import AnswerFields, DetailsIn, answer_from_form, f
 from app.routes.labeling import read_form, see_other
 from app.routes.task_pages import Turn, prompt_turns
 from app.security import CurrentUser, SessionDep
-from app.services import answers, assignments, desk, edits, projects, token_counts
+from app.services import answers, assignments, desk, edits, guidelines, projects, token_counts
 from app.services.edits import Editable
 
 router = APIRouter()
@@ -163,7 +163,7 @@ def _edit_page(
         assignment_id=editable.assignment.id,
         original=completion.text,
         turns=prompt_turns(editable.prompt),
-        guideline=desk.get_guideline(session, project.id, editable.assignment.guideline_version),
+        guideline=guidelines.get_guideline(session, project.id, editable.assignment.guideline_version),
         done_today=desk.count_done_today(session, user),
         key=key or uuid4(),
         text=fields.text if fields else completion.text,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 LOWEST_RATING, HIGHEST_RATING = 1, 7
+LOWEST_CONFIDENCE, HIGHEST_CONFIDENCE = 1, 9  # nine points, as Stiennon et al. (2009.01325)
 
 
 def ranking_problems(
@@ -59,6 +60,22 @@ def rating_problems(
     if asks_ratings and (unrated := [completion for completion in completions if completion not in ratings]):
         problems.append(f"Not rated yet: {', '.join(unrated)}.")
     return problems
+
+
+def prompt_flag_problems(prompt_flags: Sequence[str], known: Iterable[str]) -> list[str]:
+    """Only flags that the task's version asks about."""
+    unknown = sorted(set(prompt_flags) - set(known))
+    return [f"Unknown flags for the prompt: {', '.join(unknown)}."] if unknown else []
+
+
+def confidence_problems(confidence: object, asked: bool) -> list[str]:
+    """A whole number from 1, a guess, to 9, certain; needed where it is asked, and welcome where not."""
+    if confidence is None:
+        return ["Say how sure you are of the order, from 1 to 9."] if asked else []
+    whole = isinstance(confidence, int) and not isinstance(confidence, bool)
+    if whole and LOWEST_CONFIDENCE <= confidence <= HIGHEST_CONFIDENCE:  # type: ignore[operator]  # whole says it
+        return []
+    return ["The confidence must be a whole number from 1 to 9."]
 
 
 def _is_rating(value: object) -> bool:

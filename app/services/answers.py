@@ -28,6 +28,14 @@ class Details:
     pasted_share: float | None = None
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What she sends as a demonstration."""
+
+    text: str
+    details: Details = field(default_factory=Details)
+
+
 def check_answer(project: Project, text: str, details: Details) -> None:
     """Raises Invalid with the first thing that keeps the answer from being stored."""
     problem = (

@@ -11,11 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from app.errors import Conflict, NotFound, Overtaken
-from app.models import Assignment, Completion, Guideline, Project, Prompt, Slot, User
+from app.models import (
+    Assignment,
+    Comparison,
+    Completion,
+    Demonstration,
+    Guideline,
+    LabelSchema,
+    Project,
+    Prompt,
+    Ranking,
+    Slot,
+    User,
+)
 from app.rules import assignment as rules
 from app.settings import get_settings
 
@@ -31,6 +43,7 @@ class Task:
     project: Project
     prompt: Prompt
     completions: list[Completion]  # in the order shown to this labeler; empty for a demonstration
+    label: Demonstration | Ranking | None = None  # what she has sent, where the page is to edit it
 
 
 def claim_assignment(session: Session, project: Project, user: User, kind: str) -> Assignment | None:
@@ -107,6 +120,11 @@ def lock_for_submission(session: Session, assignment_id: int, user: User) -> Ass
     return _own_assignment(session, assignment_id, user, lock=True)
 
 
+def lock_assignment(session: Session, assignment_id: int) -> Assignment:
+    """Anybody's assignment with its slot, locked, for a change of the label that was sent for it."""
+    return session.scalars(_locked(select(Assignment).where(Assignment.id == assignment_id))).one()
+
+
 def refuse_done(assignment: Assignment) -> None:
     """Raises Conflict when the task takes no label any more."""
     if assignment.submitted_at is not None:
@@ -138,6 +156,20 @@ def complete_slot(assignment: Assignment, user: User, now: datetime) -> None:
     slot = assignment.slot
     slot.holder_id, slot.submitted_at, slot.leased_until = user.id, now, None
     assignment.submitted_at, assignment.draft = now, None
+
+
+def empty_slot(session: Session, slot: Slot) -> None:
+    """The label is taken out: somebody else may fill the slot, unless a newer round asks about other responses."""
+    slot.submitted_at = slot.holder_id = slot.leased_until = None
+    if slot.closed_at is None and _is_past(session, slot):
+        slot.closed_at = database_now(session)
+
+
+def reopen(session: Session, assignment: Assignment, user: User, now: datetime) -> None:
+    """A sent task is in her hands again."""
+    empty_slot(session, assignment.slot)
+    assignment.submitted_at = None
+    _lease(assignment, assignment.slot, user, now)
 
 
 def database_now(session: Session) -> datetime:
@@ -214,7 +246,7 @@ def _new_assignment(session: Session, project: Project, user: User, slot: Slot) 
     if slot.comparison_id is not None:
         chosen = session.scalars(select(Completion.id).where(Completion.comparison_id == slot.comparison_id))
         ids = [str(completion_id) for completion_id in chosen]
-    version = session.scalar(select(func.max(Guideline.version)).where(Guideline.project_id == project.id))
+    guideline, schema = session.execute(_versions_in_force(project)).one()
     assignment = Assignment(
         project_id=project.id,
         slot=slot,
@@ -223,10 +255,20 @@ def _new_assignment(session: Session, project: Project, user: User, slot: Slot) 
         prompt_id=slot.prompt_id,
         comparison_id=slot.comparison_id,
         order_shown=rules.shuffle_order(ids, _rng),
-        guideline_version=version or 1,
+        guideline_version=guideline or 1,
+        schema_version=schema or 1,
     )
     session.add(assignment)
     return assignment
+
+
+def _versions_in_force(project: Project) -> Select[int | None, int | None]:
+    """Of the guidelines and of the label schema, in one statement: this is asked at every claim."""
+    newest = (
+        select(func.max(table.version)).where(table.project_id == project.id).scalar_subquery()
+        for table in (Guideline, LabelSchema)
+    )
+    return select(*newest)
 
 
 def _lease(assignment: Assignment, slot: Slot, user: User, now: datetime) -> None:
@@ -239,15 +281,26 @@ def _free_slot(slot: Slot, user: User) -> None:
         slot.holder_id = slot.leased_until = None
 
 
+def _is_past(session: Session, slot: Slot) -> bool:
+    """Whether a later round has responses to rank, which closed the open slots of this one."""
+    own = select(Comparison.round_id).where(Comparison.id == slot.comparison_id).scalar_subquery()
+    later = exists().where(Comparison.project_id == slot.project_id, Comparison.round_id > own)
+    return bool(session.scalar(select(later)))
+
+
+def _locked(query: Select[Assignment]) -> Select[Assignment]:
+    """With its slot, and read anew: what this session saw before it had the lock may be old."""
+    query = query.options(joinedload(Assignment.slot, innerjoin=True))
+    return query.with_for_update().execution_options(populate_existing=True)
+
+
 def _own_assignment(session: Session, assignment_id: int, user: User, lock: bool = False) -> Assignment:
     query = (
         select(Assignment)
         .options(joinedload(Assignment.slot, innerjoin=True))
         .where(Assignment.id == assignment_id, Assignment.user_id == user.id)
     )
-    if lock:
-        query = query.with_for_update()
-    assignment = session.scalar(query)
+    assignment = session.scalar(_locked(query) if lock else query)
     if assignment is None:
         raise NotFound("There is no such task of yours.")
     return assignment

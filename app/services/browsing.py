@@ -64,7 +64,9 @@ def list_prompts(session: Session, project: Project, before: int | None = None) 
 def count_labels(session: Session, project: Project) -> LabelCounts:
     def count(table: type[Demonstration] | type[Ranking]) -> tuple[int, int]:
         row = session.execute(
-            select(func.count(), func.count().filter(table.simulated)).where(table.project_id == project.id)
+            select(func.count(), func.count().filter(table.simulated)).where(
+                table.project_id == project.id, table.withdrawn_at.is_(None)
+            )
         ).one()
         return row[0], row[1]
 
@@ -74,7 +76,7 @@ def count_labels(session: Session, project: Project) -> LabelCounts:
 def list_recent(
     session: Session, project: Project, kind: str, before: int | None = None
 ) -> Sequence[Demonstration] | Sequence[Ranking]:
-    """A page of labels of one kind, newest first."""
+    """A page of labels of one kind, newest first; withdrawn ones are among them, marked by the page."""
     if kind == "demonstration":
         demonstrations = (
             select(Demonstration)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from app.errors import Invalid, NotFound
 from app.models import Assignment, Demonstration, Project, Prompt, Slot, User
 from app.rules.prompts import content_hash, row_messages
-from app.services import prompts
+from app.services import prompts, revisions
 from app.services.answers import Details, answer_columns, check_answer
-from app.services.labels import seconds_spent, store_once
+from app.services.labels import make_anew, seconds_spent, store_once
 
 NO_DETAILS = Details()
 
@@ -31,7 +31,31 @@ def submit_demonstration(
     details: Details = NO_DETAILS,
 ) -> Demonstration:
     """Store her answer once; the same key gives the same row. Raises Invalid, Conflict, Overtaken, NotFound."""
+    make = _maker(session, user, key, text, seconds, details)
+    more = {"turns": details.turns, "sources": details.sources}
+    draft = {"text": text, **{name: value for name, value in more.items() if value}}
+    return store_once(session, Demonstration, "demonstration", assignment_id, user, key, draft, make)
 
+
+def edit_demonstration(
+    session: Session,
+    demonstration_id: int,
+    user: User,
+    text: str,
+    seconds: float | None = None,
+    details: Details = NO_DETAILS,
+) -> Demonstration:
+    """Let her own answer say something else. Raises Invalid, NotFound, and Conflict once it is frozen or withdrawn."""
+    demonstration = revisions.lock_label(session, "demonstration", demonstration_id, user)
+    assert isinstance(demonstration, Demonstration)
+    told = demonstration.seconds if seconds is None else seconds
+    make = _maker(session, user, demonstration.idempotency_key, text, told, details)
+    return revisions.revise_label(session, demonstration, user, make_anew(session, demonstration, make))
+
+
+def _maker(
+    session: Session, user: User, key: UUID | None, text: str, seconds: float | None, details: Details
+) -> Callable[[Assignment, datetime], Demonstration]:
     def make(assignment: Assignment, now: datetime) -> Demonstration:
         project = session.get_one(Project, assignment.project_id)
         prompt = session.get_one(Prompt, assignment.prompt_id)
@@ -48,9 +72,7 @@ def submit_demonstration(
             simulated=user.simulated,
         )
 
-    more = {"turns": details.turns, "sources": details.sources}
-    draft = {"text": text, **{name: value for name, value in more.items() if value}}
-    return store_once(session, Demonstration, "demonstration", assignment_id, user, key, draft, make)
+    return make
 
 
 def get_demonstration(session: Session, demonstration_id: int) -> Demonstration:
@@ -61,7 +83,11 @@ def get_demonstration(session: Session, demonstration_id: int) -> Demonstration:
 
 
 def count_demonstrations(session: Session, project_id: int, source: str | None = None) -> int:
-    query = select(func.count()).select_from(Demonstration).where(Demonstration.project_id == project_id)
+    query = (
+        select(func.count())
+        .select_from(Demonstration)
+        .where(Demonstration.project_id == project_id, Demonstration.withdrawn_at.is_(None))
+    )
     if source is not None:
         query = query.where(Demonstration.source == source)
     return session.scalar(query) or 0

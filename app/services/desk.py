@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from app.errors import NotFound
-from app.models import Assignment, Demonstration, Guideline, Project, Ranking, Slot, User
+from app.models import Assignment, Demonstration, Project, Ranking, Slot, User
 from app.models.columns import TaskKind
 
 COUNTED = 1000  # counting stops here; the page then says "1,000 or more"
@@ -74,23 +73,15 @@ def list_desks(session: Session, user: User) -> list[Desk]:
 
 
 def count_done_today(session: Session, user: User) -> int:
-    """Labels that she has sent since midnight (UTC), of both kinds."""
+    """Labels that she has sent since midnight (UTC) and not withdrawn, of both kinds."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     done = union_all(
-        select(Ranking.id).where(Ranking.user_id == user.id, Ranking.created_at >= midnight),
-        select(Demonstration.id).where(Demonstration.user_id == user.id, Demonstration.created_at >= midnight),
+        *(
+            select(table.id).where(table.user_id == user.id, table.created_at >= midnight, table.withdrawn_at.is_(None))
+            for table in (Ranking, Demonstration)
+        )
     ).subquery()
     return session.scalar(select(func.count()).select_from(done)) or 0
-
-
-def get_guideline(session: Session, project_id: int, version: int) -> Guideline:
-    """The version that an assignment follows."""
-    guideline = session.scalar(
-        select(Guideline).where(Guideline.project_id == project_id, Guideline.version == version)
-    )
-    if guideline is None:
-        raise NotFound("There is no such version of the guidelines.")
-    return guideline
 
 
 def _count_open(session: Session, project: Project, user: User, kind: str) -> int:

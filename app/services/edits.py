@@ -141,6 +141,7 @@ def _store_comparison(
         ratings={},
         order_shown=assignment.order_shown,
         guideline_version=assignment.guideline_version,
+        schema_version=assignment.schema_version,
         seconds=demonstration.seconds or 0.0,
         source=SOURCE,
         simulated=user.simulated,
@@ -188,6 +189,7 @@ def _filled_assignment(
         user_id=user.id,
         order_shown=order_shown,
         guideline_version=editable.assignment.guideline_version,
+        schema_version=editable.assignment.schema_version,
         expires_at=now,
         submitted_at=now,
     )

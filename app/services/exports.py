@@ -64,6 +64,7 @@ def demonstration_rows(
             "messages": prompt.messages,
             "response": demonstration.text,
             **_labeler(demonstration.user, key),
+            "revision": demonstration.revision,
             "guideline_version": demonstration.guideline_version,
             "seconds": demonstration.seconds,
             "source": demonstration.source,
@@ -125,9 +126,13 @@ def _ranking_row(ranking: Ranking, key: bytes) -> dict[str, Any]:
         ],
         "ranks": tiers_to_ranks(ranking.tiers, [str(completion.id) for completion in completions]),
         "ratings": ranking.ratings,
+        "prompt_flags": ranking.prompt_flags,
+        "confidence": ranking.confidence,
         "comment": ranking.comment,
         **_labeler(ranking.user, key),
+        "revision": ranking.revision,
         "guideline_version": ranking.guideline_version,
+        "schema_version": ranking.schema_version,
         "order_shown": ranking.order_shown,
         "seconds": ranking.seconds,
         "simulated": ranking.simulated,
@@ -141,9 +146,11 @@ def _ranking_row(ranking: Ranking, key: bytes) -> dict[str, Any]:
 def _chosen(
     label: type[Demonstration | Ranking], project: Project, simulated: bool, snapshot_id: int | None
 ) -> list[ColumnElement[bool]]:
-    """The project's labels, those of a snapshot only where one is named."""
+    """The project's labels that nobody has withdrawn; those of a snapshot only where one is named."""
     conditions = [label.project_id == project.id]
-    if snapshot_id is not None:
+    if snapshot_id is None:
+        conditions.append(label.withdrawn_at.is_(None))
+    else:  # a frozen label cannot be withdrawn
         item = SnapshotItem.demonstration_id if label is Demonstration else SnapshotItem.ranking_id
         conditions.append(label.id.in_(select(item).where(SnapshotItem.snapshot_id == snapshot_id)))
     if not simulated:
@@ -164,5 +171,8 @@ def _group(user: User | None) -> str | None:
 
 
 def _stream(session: Session, query: Select[Any]) -> Iterator[Any]:
-    """Rows in batches through a server-side cursor; the session forgets a row as soon as nobody holds it."""
-    yield from session.scalars(query.execution_options(yield_per=BATCH))
+    """Rows in batches through a server-side cursor, as they stand now, whatever the session has read before.
+
+    The session forgets a row as soon as nobody holds it.
+    """
+    yield from session.scalars(query.execution_options(yield_per=BATCH, populate_existing=True))

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, Overtaken
 from app.models import Assignment, Demonstration, Ranking, User
-from app.services import assignments
+from app.services import assignments, revisions
 
 LONGEST_SECONDS = 86_400.0
 
@@ -36,8 +36,9 @@ def store_once(
     Raises Overtaken (the draft is kept) when somebody else has the task, Conflict when the key or the task is used up.
     """
     assignment = assignments.lock_for_submission(session, assignment_id, user)
-    if (stored := _stored(session, table, user, key)) is not None:  # read under the lock: a first try may just commit
-        return _same_task(stored, assignment_id)
+    stored, earlier = _stored(session, table, assignment, user, key)  # under the lock: a first try may just commit
+    if stored is not None:
+        return _same_task(stored, assignment)
     assignments.refuse_done(assignment)
     if assignment.kind != kind:
         raise Invalid(f"This task asks for a {assignment.kind}.")
@@ -49,19 +50,37 @@ def store_once(
         assignment.draft, assignment.draft_saved_at = draft, now
         session.flush()
         raise
-    session.add(label)
+    if earlier is None:
+        session.add(label)
+    else:
+        label = revisions.revive_label(session, earlier, user, label)
     assignments.complete_slot(assignment, user, now)
     session.flush()
     return label
 
 
-def _stored(session: Session, table: type[L], user: User, key: UUID) -> L | None:
-    return session.scalar(select(table).where(table.user_id == user.id, table.idempotency_key == key))
+def make_anew(session: Session, label: L, make: Callable[[Assignment, datetime], L]) -> L:
+    """What `make` builds for the task of a label that is sent already: a row to copy from, never stored itself."""
+    assignment = session.get_one(Assignment, label.assignment_id)
+    return make(assignment, assignments.database_now(session))
 
 
-def _same_task(stored: L, assignment_id: int) -> L:
-    if stored.assignment_id != assignment_id:
+def _stored(
+    session: Session, table: type[L], assignment: Assignment, user: User, key: UUID
+) -> tuple[L | None, L | None]:
+    """(the label of this key, the label of this task): the second one alone where she had taken it back."""
+    wanted = or_(table.idempotency_key == key, table.assignment_id == assignment.id)
+    query = select(table).where(table.user_id == user.id, wanted).execution_options(populate_existing=True)
+    found = session.scalars(query).all()
+    of_key = next((label for label in found if label.idempotency_key == key), None)
+    return of_key, next((label for label in found if label.assignment_id == assignment.id), None)
+
+
+def _same_task(stored: L, assignment: Assignment) -> L:
+    if stored.assignment_id != assignment.id:
         raise Conflict("This Idempotency-Key was used for another task. Make a new one for every task.")
+    if assignment.submitted_at is None:
+        raise Conflict("This Idempotency-Key stored what you have taken back since. Send it again with a new one.")
     return stored
 
 

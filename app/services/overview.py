@@ -266,13 +266,17 @@ def labeler_days(session: Session, project_id: int, days: int = 7) -> list[Label
         select(
             Ranking.user_id, func.count().label("n"), func.percentile_cont(0.5).within_group(Ranking.seconds).label("m")
         )
-        .where(Ranking.project_id == project_id, Ranking.created_at > since)
+        .where(Ranking.project_id == project_id, Ranking.created_at > since, Ranking.withdrawn_at.is_(None))
         .group_by(Ranking.user_id)
         .subquery()
     )
     written = (
         select(Demonstration.user_id, func.count().label("n"))
-        .where(Demonstration.project_id == project_id, Demonstration.created_at > since)
+        .where(
+            Demonstration.project_id == project_id,
+            Demonstration.created_at > since,
+            Demonstration.withdrawn_at.is_(None),
+        )
         .group_by(Demonstration.user_id)
         .subquery()
     )

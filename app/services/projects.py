@@ -1,4 +1,4 @@
-"""Projects and their guidelines. Called by the routes, the starter and the command line."""
+"""Projects. Called by the routes, the starter and the command line."""
 
 from __future__ import annotations
 
@@ -7,28 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotFound
-from app.models import Checkpoint, Guideline, Project, Round
+from app.models import Checkpoint, Guideline, LabelSchema, Project, Round
+from app.rules import label_schemas as schema_rules
 from app.rules import rounds as round_rules
+from app.rules.label_schemas import Fields, Flag
 from app.services.base_models import check_base_model
 from training.config import CONFIGS, ConfigError
-
-DEFAULT_FLAGS = [
-    {"key": "fails_instruction", "label": "Fails the instruction"},
-    {"key": "hallucination", "label": "Hallucination"},
-    {"key": "breaks_constraint", "label": "Breaks a constraint"},
-    {"key": "inappropriate", "label": "Inappropriate for an assistant"},
-    {"key": "harmful_advice", "label": "Harmful advice"},
-    {"key": "encourages_harm", "label": "Encourages harm"},
-    {"key": "denigrates", "label": "Denigrates a group"},
-    {"key": "sexual", "label": "Sexual content"},
-    {"key": "violent", "label": "Violent content"},
-    {"key": "opinion", "label": "Gives an opinion"},
-    {"key": "moral_judgment", "label": "Moral judgment"},
-]
 
 DEFAULT_GUIDELINES = """\
 Rate each response alone, as if it were the only one. Then put them in order.
@@ -77,11 +65,15 @@ class ProjectDraft:
     asks_ratings: bool = True
     recipe: dict[str, Any] = field(default_factory=dict)
     guidelines: str = DEFAULT_GUIDELINES
-    response_flags: list[dict[str, str]] | None = None
+    response_flags: list[Flag] | None = None  # with asks_ratings: version 1 of the label schema
     chat: bool = False
     improves_responses: bool = False
     labelers_write_prompts: bool = False
     use_case_texts: list[str] = field(default_factory=list)
+
+
+# What has versions of its own is changed by publishing the next one.
+CREATION_ONLY = {"slug", "base_model", "guidelines", "asks_ratings", "response_flags"}
 
 
 def list_projects(session: Session) -> list[Project]:
@@ -110,8 +102,6 @@ def create_project(session: Session, draft: ProjectDraft) -> Project:
         demonstration_threshold=draft.demonstration_threshold,
         ranking_threshold=draft.ranking_threshold,
         comparisons_per_round=draft.comparisons_per_round,
-        asks_ratings=draft.asks_ratings,
-        response_flags=DEFAULT_FLAGS if draft.response_flags is None else draft.response_flags,
         recipe=draft.recipe,
         chat=draft.chat,
         improves_responses=draft.improves_responses,
@@ -121,6 +111,7 @@ def create_project(session: Session, draft: ProjectDraft) -> Project:
     session.add(project)
     session.flush()
     session.add(Guideline(project_id=project.id, version=1, text=draft.guidelines or DEFAULT_GUIDELINES))
+    session.add(LabelSchema(project_id=project.id, version=1, fields=dict(_first_fields(draft))))
     session.add(Round(project_id=project.id, number=1, phase=round_rules.COLLECTING_DEMONSTRATIONS, phase_times={}))
     session.add(Checkpoint(project_id=project.id, kind="base", path=draft.base_model, config={}, metrics={}, files={}))
     session.flush()
@@ -128,8 +119,8 @@ def create_project(session: Session, draft: ProjectDraft) -> Project:
 
 
 def update_project(session: Session, project: Project, changes: Mapping[str, Any]) -> Project:
-    """Change what may change after the start: everything but slug and base model. Raises Invalid."""
-    allowed = set(ProjectDraft.__dataclass_fields__) - {"slug", "base_model", "guidelines"}
+    """Change what may change after the start: not slug and base model, nor what has versions. Raises Invalid."""
+    allowed = set(ProjectDraft.__dataclass_fields__) - CREATION_ONLY
     if unknown := sorted(set(changes) - allowed):
         raise Invalid(f"These cannot be changed: {', '.join(unknown)}.")
     current = {name: getattr(project, name) for name in allowed}
@@ -159,10 +150,14 @@ def _check_draft(draft: ProjectDraft) -> None:
     fits = len(texts) <= MOST_USE_CASE_TEXTS and all(0 < len(text.strip()) <= LONGEST_USE_CASE_TEXT for text in texts)
     most, longest = MOST_USE_CASE_TEXTS, LONGEST_USE_CASE_TEXT
     check("use_case_texts", fits, f"Give at most {most} use-cases, each of 1 to {longest:,} characters.")
-    for message in _recipe_problems(draft.recipe):
-        errors.append(message)
+    errors += _recipe_problems(draft.recipe)
+    errors += schema_rules.field_problems(_first_fields(draft))
     if errors:
         raise Invalid("The project is not complete: " + " ".join(e["message"] for e in errors), errors=errors)
+
+
+def _first_fields(draft: ProjectDraft) -> Fields:
+    return schema_rules.default_fields(draft.asks_ratings, draft.response_flags)
 
 
 def _recipe_problems(recipe: dict[str, Any]) -> list[dict[str, str]]:
@@ -180,24 +175,3 @@ def _recipe_problems(recipe: dict[str, Any]) -> list[dict[str, str]]:
                 {"field": f"recipe.{part}.{name}", "message": f"{name} {text}"} for name, text in error.errors.items()
             ]
     return problems
-
-
-def current_guideline(session: Session, project_id: int) -> Guideline:
-    guideline = session.scalar(
-        select(Guideline).where(Guideline.project_id == project_id).order_by(Guideline.version.desc()).limit(1)
-    )
-    if guideline is None:
-        raise NotFound("This project has no guidelines.")
-    return guideline
-
-
-def publish_guideline(session: Session, project: Project, text: str) -> Guideline:
-    """Add the next version; labels from now on carry its number. Raises Invalid for an empty text."""
-    if not text.strip():
-        raise Invalid("Guidelines cannot be empty.")
-    session.execute(select(Project.id).where(Project.id == project.id).with_for_update())
-    version = session.scalar(select(func.max(Guideline.version)).where(Guideline.project_id == project.id)) or 0
-    guideline = Guideline(project_id=project.id, version=version + 1, text=text)
-    session.add(guideline)
-    session.flush()
-    return guideline

@@ -1,8 +1,9 @@
-"""Rankings: one labeler's tiers, ratings and flags, stored as one row. Called by the labeling pages and the API."""
+"""Rankings: one labeler's tiers, ratings, flags, confidence as one row. Called by the labeling pages and the API."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,9 +11,12 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.errors import Invalid, NotFound
-from app.models import Assignment, Comparison, Project, Ranking, User
-from app.rules.rankings import ranking_problems
-from app.services.labels import seconds_spent, store_once
+from app.models import Assignment, Comparison, Ranking, User
+from app.rules.label_schemas import Fields, flag_keys
+from app.rules.rankings import confidence_problems, prompt_flag_problems, ranking_problems
+from app.services import revisions
+from app.services.label_schemas import fields_of, get_schema
+from app.services.labels import make_anew, seconds_spent, store_once
 
 LONGEST_COMMENT = 10_000
 
@@ -24,17 +28,36 @@ class RankingDraft:
     tiers: list[list[str]]
     ratings: dict[str, dict[str, Any]] = field(default_factory=dict)
     comment: str | None = None
+    prompt_flags: list[str] = field(default_factory=list)
+    confidence: int | None = None
 
 
 def submit_ranking(
     session: Session, assignment_id: int, user: User, key: UUID, draft: RankingDraft, seconds: float | None = None
 ) -> Ranking:
     """Store her ranking once; the same key gives the same row. Raises Invalid, Conflict, Overtaken, NotFound."""
+    make = _maker(session, user, key, draft, seconds)
+    return store_once(session, Ranking, "ranking", assignment_id, user, key, asdict(draft), make)
 
+
+def edit_ranking(
+    session: Session, ranking_id: int, user: User, draft: RankingDraft, seconds: float | None = None
+) -> Ranking:
+    """Let her own ranking say something else. Raises Invalid, NotFound, and Conflict once it is frozen or withdrawn."""
+    ranking = revisions.lock_label(session, "ranking", ranking_id, user)
+    assert isinstance(ranking, Ranking)
+    told = ranking.seconds if seconds is None else seconds
+    make = _maker(session, user, ranking.idempotency_key, draft, told)
+    return revisions.revise_label(session, ranking, user, make_anew(session, ranking, make))
+
+
+def _maker(
+    session: Session, user: User, key: UUID, draft: RankingDraft, seconds: float | None
+) -> Callable[[Assignment, datetime], Ranking]:
     def make(assignment: Assignment, now: datetime) -> Ranking:
         if assignment.comparison_id is None:
             raise Invalid("This task asks for a demonstration.")
-        _check_draft(session, assignment, draft)
+        fields = _check_draft(session, assignment, draft)
         comparison = session.get_one(Comparison, assignment.comparison_id)
         return Ranking(
             project_id=assignment.project_id,
@@ -45,15 +68,17 @@ def submit_ranking(
             idempotency_key=key,
             tiers=draft.tiers,
             ratings=draft.ratings,
+            prompt_flags=[key for key in flag_keys(fields, "prompt_flags") if key in draft.prompt_flags],
+            confidence=draft.confidence,
             comment=(draft.comment or "").strip() or None,
             order_shown=assignment.order_shown,
             guideline_version=assignment.guideline_version,
+            schema_version=assignment.schema_version,
             seconds=seconds_spent(assignment, now, seconds),
             simulated=user.simulated,
         )
 
-    kept = {"tiers": draft.tiers, "ratings": draft.ratings, "comment": draft.comment}
-    return store_once(session, Ranking, "ranking", assignment_id, user, key, kept, make)
+    return make
 
 
 def get_ranking(session: Session, ranking_id: int) -> Ranking:
@@ -63,13 +88,20 @@ def get_ranking(session: Session, ranking_id: int) -> Ranking:
     return ranking
 
 
-def _check_draft(session: Session, assignment: Assignment, draft: RankingDraft) -> None:
-    project = session.get_one(Project, assignment.project_id)
-    flags = [flag["key"] for flag in project.response_flags]
+def _check_draft(session: Session, assignment: Assignment, draft: RankingDraft) -> Fields:
+    """Raises Invalid with every problem, by the version of the label schema that she was asked under; returns it."""
+    fields = fields_of(get_schema(session, assignment.project_id, assignment.schema_version))
     problems = ranking_problems(
-        draft.tiers, draft.ratings, assignment.order_shown, asks_ratings=project.asks_ratings, flags=flags
+        draft.tiers,
+        draft.ratings,
+        assignment.order_shown,
+        asks_ratings=fields["ratings"],
+        flags=flag_keys(fields, "response_flags"),
     )
+    problems += prompt_flag_problems(draft.prompt_flags, flag_keys(fields, "prompt_flags"))
+    problems += confidence_problems(draft.confidence, fields["confidence"])
     if len(draft.comment or "") > LONGEST_COMMENT or "\x00" in (draft.comment or ""):
         problems.append(f"The reason must be text of at most {LONGEST_COMMENT:,} characters.")
     if problems:
         raise Invalid(" ".join(problems), errors=[{"message": problem} for problem in problems])
+    return fields

@@ -230,4 +230,5 @@ def close_old_slots(session: Session, project_id: int, round_id: int | None) -> 
 
 
 def _count(session: Session, condition: Any) -> int:
-    return session.scalar(select(func.count()).select_from(Ranking).where(condition)) or 0
+    standing = Ranking.withdrawn_at.is_(None)
+    return session.scalar(select(func.count()).select_from(Ranking).where(condition, standing)) or 0

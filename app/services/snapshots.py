@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from sqlalchemy import Select, func, insert, literal, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.errors import NotFound
 from app.models import Demonstration, Project, Ranking, Round, Snapshot, SnapshotItem
@@ -22,7 +22,11 @@ EXPORTS = {"demonstration": "demonstrations", "ranking": "comparisons"}
 
 
 def freeze_snapshot(session: Session, project: Project, round_: Round | None, kind: str) -> Snapshot:
-    """Freeze every label of `kind` that the project has now, and write them under the artifacts folder."""
+    """Freeze every label of `kind` that the project has now, and write them under the artifacts folder.
+
+    The first statement decides which labels these are and locks each; from then on none of them can change
+    (services/revisions.py), so that rows, file, hash and count speak of the same labels.
+    """
     snapshot = Snapshot(
         project_id=project.id, round_id=round_.id if round_ else None, kind=kind, rows=0, counted=0, sha256="", files={}
     )
@@ -33,7 +37,7 @@ def freeze_snapshot(session: Session, project: Project, round_: Round | None, ki
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILES[kind]
     snapshot.rows, snapshot.sha256 = _write_lines(session, project, snapshot.id, kind, path)
-    snapshot.counted = count_labels(session, project.id, kind)
+    snapshot.counted = count_labels(session, project.id, kind, snapshot.id)
     snapshot.files = {path.name: {"sha256": snapshot.sha256, "rows": snapshot.rows, "bytes": path.stat().st_size}}
     session.flush()
     return snapshot
@@ -67,26 +71,36 @@ def last_snapshot(session: Session, project_id: int, kind: str) -> Snapshot | No
     )
 
 
-def count_labels(session: Session, project_id: int, kind: str) -> int:
-    """Labels that count towards a threshold: all but the demonstrations that the starter ships."""
-    if kind == "ranking":
-        query = select(func.count()).select_from(Ranking).where(Ranking.project_id == project_id)
-    else:
-        query = (
-            select(func.count())
-            .select_from(Demonstration)
-            .where(Demonstration.project_id == project_id, Demonstration.source != "starter")
-        )
+def count_labels(session: Session, project_id: int, kind: str, snapshot_id: int | None = None) -> int:
+    """Labels that count towards a threshold: all that stand, but for the demonstrations that the starter ships.
+
+    Of a snapshot only, where one is named: labels that come in while it is written are not among these.
+    """
+    table, item = _tables(kind)
+    query = select(func.count()).select_from(table).where(table.project_id == project_id, table.withdrawn_at.is_(None))
+    if table is Demonstration:
+        query = query.where(Demonstration.source != "starter")
+    if snapshot_id is not None:
+        query = query.where(table.id.in_(select(item).where(SnapshotItem.snapshot_id == snapshot_id)))
     return session.scalar(query) or 0
 
 
-def _freeze_items(snapshot: Snapshot):  # type: ignore[no-untyped-def]  # an INSERT ... SELECT has no narrower public type
-    table, column = (
+def _tables(kind: str) -> tuple[type[Demonstration | Ranking], InstrumentedAttribute[int | None]]:
+    return (
         (Demonstration, SnapshotItem.demonstration_id)
-        if snapshot.kind == "demonstration"
+        if kind == "demonstration"
         else (Ranking, SnapshotItem.ranking_id)
     )
-    labels: Select[int, int] = select(literal(snapshot.id), table.id).where(table.project_id == snapshot.project_id)
+
+
+def _freeze_items(snapshot: Snapshot):  # type: ignore[no-untyped-def]  # an INSERT ... SELECT has no narrower public type
+    """FOR KEY SHARE waits for whoever is changing a label, looks again whether it stands, and keeps it as it is."""
+    table, column = _tables(snapshot.kind)
+    labels: Select[int, int] = (
+        select(literal(snapshot.id), table.id)
+        .where(table.project_id == snapshot.project_id, table.withdrawn_at.is_(None))
+        .with_for_update(read=True, key_share=True, of=table)
+    )
     return insert(SnapshotItem).from_select([SnapshotItem.snapshot_id, column], labels)
 
 

@@ -3,7 +3,7 @@
     server    its address; a database of its own, the application in a thread
     page      a page of a fresh context, 1440 x 900; at its end no
               CSP violation, console error or dialog may have come up
-    sign_in   sign_in(page, user) puts a live session into the page's context
+    sign_in   sign_in(page, user) puts a live session into the page's context; she has read all guidelines
     open_context   for tests that need another window, a phone, or a browser without scripts
 
 `page.problems` (see `Watch`) collects what must not happen; a test that provokes a refusal says so with `allow`.
@@ -27,6 +27,7 @@ from app.models import User
 from app.security import cookie_name
 from app.services import sign_ins
 from app.settings import get_settings
+from tests.seed import read_guidelines
 
 FLAGS = [
     "--no-sandbox",
@@ -154,8 +155,10 @@ def watch(watched: tuple[Page, Watch]) -> Watch:
 
 
 @pytest.fixture
-def sign_in(session: Session, server: str) -> Callable[[Page, User], None]:
-    def put_session(page: Page, user: User) -> None:
+def sign_in(session: Session, server: str) -> Callable[..., None]:
+    def put_session(page: Page, user: User, *, has_read: bool = True) -> None:
+        if has_read:
+            read_guidelines(session, user)
         token = sign_ins.start_session(session, user)
         session.commit()
         page.context.add_cookies([{"name": cookie_name(), "value": token, "url": server}])

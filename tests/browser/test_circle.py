@@ -112,6 +112,8 @@ def write(labeler: Person, base: str, text: str) -> None:
     page.goto(f"{base}/projects/tiny/write")
     if page.locator("#answer").count() == 0:
         page.get_by_role("button", name=re.compile("Next")).first.click()
+    if "/guidelines" in page.url:
+        page.get_by_role("button", name="I have read this").click()
     page.locator("textarea#answer").fill(text)
     before = page.url
     page.keyboard.press("Control+Enter")

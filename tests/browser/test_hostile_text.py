@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 from sqlalchemy.orm import Session
 
 from app.models import Demonstration, User
-from app.services import projects
+from app.services import guidelines
 from tests.browser.content import XSS, user
 from tests.seed import add_prompt, add_ranking_task, add_writing_task, make_project, make_user
 
@@ -27,7 +27,7 @@ def test_hostile_text_stays_text_on_every_page(page: Page, session: Session, sig
     project = make_project(
         session, tmp_path / "base", name=XSS[2], slug="hostile", response_flags=flags, responses_per_prompt=9
     )
-    projects.publish_guideline(session, project, nasty)
+    guidelines.publish_guideline(session, project, nasty)
     add_ranking_task(session, project, ([user(nasty)], [*XSS[:8], nasty]))
     add_writing_task(session, project, [user(text) for text in XSS])
     prompt = add_prompt(session, project, [user(XSS[0])])
@@ -75,6 +75,7 @@ def test_hostile_text_stays_text_on_every_page(page: Page, session: Session, sig
         f"labels/demonstration/{label.id}",
         "projects/hostile/checkpoints",
         "projects/hostile/settings",
+        "projects/hostile/label-schema",
         "users",
     ):
         answer = page.goto(f"/{path}")

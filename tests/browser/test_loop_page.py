@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models import Demonstration, Job, JobEvent, Project, Round, User
-from app.services import demonstrations, jobs
+from app.services import demonstrations, jobs, label_schemas
 from tests.browser.conftest import OpenContext, Watch
 from tests.seed import make_project, make_user
 
@@ -165,11 +165,12 @@ def test_a_project_is_made_and_changed(
     page.get_by_label("Labelers a task").fill("3")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status")).to_contain_text("Saved.")
+    page.get_by_role("link", name="guidelines").click()
     page.get_by_label("What labelers are asked to do").fill("Be *kind*.")
     page.get_by_role("button", name="Publish version 2").click()
-    page.goto("/projects/garden/guidelines")
     expect(page.locator(".reading em")).to_have_text("kind")
     session.expire_all()
     made = session.scalars(select(Project).where(Project.slug == "garden")).one()
     assert (made.responses_per_prompt, made.overlap) == (7, 3)
-    assert made.response_flags[1] == {"key": "hallucination", "label": "Hallucination"}
+    first = label_schemas.current_schema(session, made.id)
+    assert first.fields["response_flags"][1] == {"key": "hallucination", "label": "Hallucination"}

@@ -75,3 +75,39 @@ def test_a_draft_of_something_else_is_left_out(ask: Any) -> None:
 def test_places_name_ranks_and_ties(ask: Any) -> None:
     names = ask("return s.places([['a', 'c'], ['b'], ['d']]);")
     assert names == {"a": "1st, 2 tied", "c": "1st, 2 tied", "b": "3rd", "d": "4th"}
+
+
+def test_the_button_asks_how_sure_before_it_sends(ask: Any) -> None:
+    body = f"""task.confidence = true; {RATED}
+      const ready = s.advance(s.advance(state, task), task), told = s.answer(ready, 7);
+      return [ready.phase, ready.sure, s.advance({{...ready, sure: false}}, task).sure, s.advance(told, task),
+        s.submission(told, task, "", 1).confidence];"""
+    assert ask(body) == ["ready", True, True, None, 7]
+
+
+def test_where_confidence_is_not_asked_nothing_more_is_in_the_way(ask: Any) -> None:
+    body = f"""{RATED} const ready = s.advance(s.advance(state, task), task);
+      return [ready.sure, s.advance(ready, task), s.submission(ready, task, "", 1).confidence];"""
+    assert ask(body) == [False, None, None]
+
+
+def test_a_move_or_a_rating_leaves_the_question_how_sure_and_keeps_its_answer(ask: Any) -> None:
+    body = f"""task.confidence = true; {RATED} const told = s.answer(s.advance(s.advance(state, task), task), 3);
+      return [s.step(told, task, 'd', -1), s.rate(told, task, 'd', 5)].map((x) => [x.phase, x.sure, x.confidence]);"""
+    assert ask(body) == [["order", False, 3], ["order", False, 3]]
+
+
+def test_a_draft_brings_back_prompt_flags_and_confidence(ask: Any) -> None:
+    body = f"""task.confidence = true; {RATED}
+      state = s.answer(s.advance(s.advance(s.toggleFlag(state, 'P', 'vague', ['odd', 'vague']), task), task), 8);
+      const draft = JSON.parse(JSON.stringify(s.toDraft(state, task, '', 1)));
+      const back = s.fromDraft(draft, task, [], ['odd', 'vague']);
+      return [draft.prompt_flags, draft.confidence, back.flags.P, back.confidence, back.phase, back.sure];"""
+    assert ask(body) == [["vague"], 8, ["vague"], 8, "ready", True]
+
+
+def test_a_draft_with_prompt_flags_or_confidence_that_are_not_asked_leaves_them_out(ask: Any) -> None:
+    draft = {"prompt_flags": ["rude"], "confidence": 12, "page": {"sure": True}}
+    state = ask("return s.fromDraft(values[0], {...task, confidence: true}, [], ['vague']);", draft)
+    assert (state["flags"], state["confidence"], state["sure"]) == ({}, 0, False)
+    assert ask("return s.fromDraft(values[0], task, [], []).confidence;", {"confidence": 5}) == 0

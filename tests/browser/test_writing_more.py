@@ -254,9 +254,9 @@ def test_a_better_one_is_asked_for_while_ranking_and_written_after_sending(
     page.get_by_role("button", name="Next ranking").click()
     page.wait_for_url("**/assignments/*")
     ready(page)
-    for pressed in ("5", "3", "b", "t"):
+    for pressed in ("5", "3", "b", "j"):
         page.keyboard.press(pressed)
-    expect(page.locator(".dock [data-better]")).to_have_text("Better B after sending T")
+    expect(page.locator(".dock [data-do=better]")).to_have_text("Better B after sending J")
     chosen = page.locator(".resp[data-letter=B]").get_attribute("data-id") or ""
     for _ in range(3):
         page.keyboard.press("Enter")

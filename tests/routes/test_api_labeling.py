@@ -27,7 +27,8 @@ def key() -> dict[str, str]:
 
 def test_claim_answers_the_agreed_members(project: Project, labeler: Any) -> None:
     task = claim(labeler)
-    assert set(task) == {"id", "kind", "expires_at", "prompt", "completions", "guideline_version", "draft"}
+    versions = {"guideline_version", "schema_version"}
+    assert set(task) == {"id", "kind", "expires_at", "prompt", "completions", "draft"} | versions
     assert task["kind"] == "demonstration"
     assert task["completions"] == []
     assert task["draft"] is None

@@ -16,7 +16,7 @@ from app.models import Assignment, Completion, Demonstration, Project, Ranking, 
 from app.security import cookie_name
 from app.services import sign_ins
 from tests.browser.content import GREEK, PANDAS, TWO, user
-from tests.seed import add_ranking_task, add_writing_task, make_project, make_user
+from tests.seed import add_ranking_task, add_writing_task, make_project, make_user, read_guidelines
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ def project(session: Session, tmp_path: Path) -> Project:
 def enter(client: TestClient, session: Session, username: str = "mara", role: str = "labeler") -> User:
     """Somebody new, signed in on this client."""
     person = make_user(session, username, role)
+    read_guidelines(session, person)
     token = sign_ins.start_session(session, person)
     session.commit()
     client.cookies.set(cookie_name(), token)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.models import ApiToken, Comparison, Project, User
 from app.models.columns import TaskKind
-from app.services import assignments, passwords, users
+from app.services import assignments, demonstrations, passwords, users
 from tests.routes.walk import all_routes, fill
 
 API = "/api/v1"
@@ -33,6 +34,10 @@ LABELER = {
     ("GET", f"{API}/projects"),
     ("GET", f"{API}/projects/{{project}}"),
     ("GET", f"{API}/projects/{{project}}/guidelines"),
+    ("GET", f"{API}/projects/{{project}}/guidelines/{{version}}"),
+    ("POST", f"{API}/projects/{{project}}/guidelines/{{version}}/reading"),
+    ("GET", f"{API}/projects/{{project}}/label-schema"),
+    ("GET", f"{API}/projects/{{project}}/label-schemas/{{version}}"),
     ("POST", f"{API}/projects/{{project}}/assignments"),
     ("GET", f"{API}/assignments/{{assignment_id}}"),
     ("PUT", f"{API}/assignments/{{assignment_id}}/draft"),
@@ -40,6 +45,13 @@ LABELER = {
     ("POST", f"{API}/assignments/{{assignment_id}}/release"),
     ("POST", f"{API}/assignments/{{assignment_id}}/skip"),
     ("POST", f"{API}/assignments/{{assignment_id}}/submission"),
+    ("POST", f"{API}/assignments/{{assignment_id}}/undo"),
+    ("GET", f"{API}/labels/mine"),
+    *(
+        (method, f"{API}/{kind}s/{{{kind}_id}}{action}")
+        for kind in ("ranking", "demonstration")
+        for method, action in (("PUT", ""), ("POST", "/withdraw"), ("POST", "/restore"), ("GET", "/revisions"))
+    ),
     ("POST", f"{API}/assignments/{{assignment_id}}/warnings"),
     ("POST", f"{API}/completions/{{completion_id}}/edit"),
     ("POST", f"{API}/projects/{{project}}/prompts/write"),
@@ -52,11 +64,21 @@ LABELER = {
     ("POST", "/projects/{slug}/prompts/write"),
     ("POST", "/projects/{slug}/tokens"),
     ("GET", "/"),
+    ("GET", "/history"),
+    ("GET", "/history/{kind}/{label_id}"),
+    ("GET", "/history/{kind}/{label_id}/edit"),
+    ("PUT", "/history/{kind}/{label_id}/draft"),
+    ("POST", "/history/{kind}/{label_id}/submission"),
+    ("POST", "/history/{kind}/{label_id}/send"),
+    ("POST", "/history/{kind}/{label_id}/discard"),
+    ("POST", "/history/{kind}/{label_id}/withdraw"),
+    ("POST", "/history/{kind}/{label_id}/restore"),
     ("GET", "/account"),
     ("POST", "/account/password"),
     ("GET", "/projects/{slug}"),
     ("GET", "/projects/{slug}/label"),
     ("GET", "/projects/{slug}/guidelines"),
+    ("POST", "/projects/{slug}/guidelines/{version}/reading"),
     ("GET", "/projects/{slug}/rank"),
     ("POST", "/projects/{slug}/rank"),
     ("GET", "/projects/{slug}/write"),
@@ -69,10 +91,12 @@ LABELER = {
     ("POST", "/assignments/{assignment_id}/skip"),
     ("POST", "/assignments/{assignment_id}/submission"),
     ("POST", "/assignments/{assignment_id}/send"),
+    ("POST", "/assignments/{assignment_id}/undo"),
     ("POST", "/preview"),
 }
 RESEARCHER = {
     ("GET", f"{API}/projects/{{project}}/settings"),
+    ("GET", f"{API}/projects/{{project}}/label-schemas"),
     ("GET", f"{API}/projects/{{project}}/rounds"),
     ("GET", f"{API}/projects/{{project}}/checkpoints"),
     ("GET", f"{API}/projects/{{project}}/jobs"),
@@ -100,6 +124,7 @@ ADMIN = {
     ("POST", f"{API}/projects"),
     ("PATCH", f"{API}/projects/{{project}}/settings"),
     ("POST", f"{API}/projects/{{project}}/guidelines"),
+    ("POST", f"{API}/projects/{{project}}/label-schema"),
     ("POST", f"{API}/projects/{{project}}/pause"),
     ("POST", f"{API}/projects/{{project}}/resume"),
     ("POST", f"{API}/projects/{{project}}/prompts"),
@@ -125,24 +150,31 @@ ADMIN = {
     ("GET", "/projects/{slug}/settings"),
     ("POST", "/projects/{slug}/settings"),
     ("POST", "/projects/{slug}/guidelines"),
+    ("GET", "/projects/{slug}/label-schema"),
+    ("POST", "/projects/{slug}/label-schema"),
     ("POST", "/projects/{slug}/prompts/import"),
     ("POST", "/projects/{slug}/pause"),
     ("POST", "/projects/{slug}/resume"),
     ("POST", "/projects/{slug}/rounds"),
     ("POST", "/jobs/{job_id}/cancel"),
+    ("POST", "/labels/{kind}/{label_id}/withdraw"),
+    ("POST", "/labels/{kind}/{label_id}/restore"),
 }
 SAFE = {"GET", "HEAD"}
 
 
 @pytest.fixture
 def values(world: dict[str, Any], session: Session, project: Project) -> Callable[[User], dict[str, Any]]:
-    """What fills the addresses for a person: their own task, and one of everything else."""
+    """What fills the addresses for a person: their own task, a demonstration of theirs, and one of everything else."""
 
     def of(user: User) -> dict[str, Any]:
+        done = assignments.claim_task(session, project, user, TaskKind.DEMONSTRATION)
+        assert done is not None
+        own = demonstrations.submit_demonstration(session, done.assignment.id, user, uuid4(), "Mine.")
         task = assignments.claim_task(session, project, user, TaskKind.DEMONSTRATION)
         session.commit()
         assert task is not None
-        return world | {"assignment_id": task.assignment.id, "ranking_id": 999_999}
+        return world | {"assignment_id": task.assignment.id, "ranking_id": 999_999, "demonstration_id": own.id}
 
     return of
 
@@ -171,7 +203,7 @@ def test_security_15_role_by_route(
         status = ask(client, method, fill(path, filled), headers).status_code
         if (method, path) not in allowed:
             assert status == (404 if method in SAFE else 403), (role, method, path, status)
-        elif "ranking_id" in path or "completion_id" in path:  # there is none, and all may know
+        elif "completion_id" in path or ("ranking_id" in path and method != "PUT"):  # none; PUT asks for a body first
             assert status in (404, 422), (role, method, path, status)
         else:
             assert status not in (401, 403, 404, 405), (role, method, path, status)

@@ -21,6 +21,6 @@ def all_routes(app: Any) -> Iterator[tuple[str, str]]:
 
 def fill(path: str, values: dict[str, Any]) -> str:
     """The path with its parameters; a KeyError names one that the tests do not know yet."""
-    if "/labels/{kind}" in path:
+    if "/labels/{kind}" in path or "/history/{kind}" in path:
         values = values | {"kind": "demonstration", "label_id": values["demonstration_id"]}
     return re.sub(r"\{(\w+)(?::\w+)?\}", lambda found: str(values[found[1]]), path)

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.rules.rankings import ranking_problems, ranking_to_pairs, tiers_to_ranks
+from app.rules.rankings import (
+    confidence_problems,
+    prompt_flag_problems,
+    ranking_problems,
+    ranking_to_pairs,
+    tiers_to_ranks,
+)
 
 ABC = ["a", "b", "c"]
 RATED = {key: {"overall": 4, "flags": []} for key in ABC}
@@ -50,6 +56,23 @@ def test_unknown_flag_and_foreign_rating_are_refused() -> None:
 def test_ratings_are_needed_only_where_the_project_asks() -> None:
     assert any("Not rated yet" in problem for problem in problems([ABC], {}))
     assert problems([ABC], {}, asks_ratings=False) == []
+
+
+def test_only_flags_that_are_asked_about_the_prompt_are_taken() -> None:
+    assert prompt_flag_problems(["vague"], ["vague", "sensitive"]) == []
+    assert prompt_flag_problems(["rude", "vague"], ["vague"]) == ["Unknown flags for the prompt: rude."]
+
+
+@pytest.mark.parametrize("confidence", [0, 10, -1, 5.0, "5", True])
+def test_confidence_must_be_a_whole_number_from_1_to_9(confidence: object) -> None:
+    for asked in (True, False):
+        assert confidence_problems(confidence, asked) == ["The confidence must be a whole number from 1 to 9."]
+
+
+def test_confidence_is_needed_only_where_it_is_asked() -> None:
+    assert confidence_problems(None, asked=False) == []
+    assert "from 1 to 9" in confidence_problems(None, asked=True)[0]
+    assert [confidence_problems(n, asked=True) for n in range(1, 10)] == [[]] * 9
 
 
 def test_tiers_to_ranks_counts_like_a_competition() -> None:

@@ -25,7 +25,7 @@ CPU, GPU = queues_for("cpu"), queues_for("gpu")
 
 @pytest.fixture
 def project_id(session: Session) -> int:
-    project = Project(slug="jobs", name="Jobs", base_model="none", response_flags=[], recipe={})
+    project = Project(slug="jobs", name="Jobs", base_model="none", recipe={})
     session.add(project)
     session.commit()
     return project.id

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import Invalid
-from app.models import Comparison, Project, Prompt, User
-from app.services import assignments, rankings
+from app.models import Comparison, Project, Prompt, Ranking, User
+from app.services import assignments, exports, label_schemas, rankings
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 
@@ -62,3 +62,56 @@ def test_incomplete_ranking_is_refused_and_the_task_stays_hers(session: Session,
         rankings.submit_ranking(session, task.assignment.id, user_of(session, task), uuid4(), draft)
     assert len(refused.value.extra["errors"]) == 2  # one response is not ranked, none is rated
     assert task.assignment.submitted_at is None
+
+
+def publish(session: Session, task: Task, **changes: object) -> None:
+    project = task.project
+    fields = label_schemas.fields_of(label_schemas.current_schema(session, project.id))
+    label_schemas.publish_schema(session, project, {**fields, **changes}, None)  # type: ignore[typeddict-item]
+
+
+def rated(task: Task, *flags: str) -> RankingDraft:
+    keys = task.assignment.order_shown
+    return RankingDraft([keys], {key: {"overall": 4, "flags": list(flags)} for key in keys})
+
+
+def submit(session: Session, task: Task, draft: RankingDraft) -> Ranking:
+    return rankings.submit_ranking(session, task.assignment.id, user_of(session, task), uuid4(), draft)
+
+
+def test_ranking_keeps_prompt_flags_confidence_and_the_version_it_was_asked_by(session: Session, task: Task) -> None:
+    draft = rated(task)
+    draft.prompt_flags, draft.confidence = ["sensitive", "ambiguous", "sensitive"], 7
+    stored = submit(session, task, draft)
+    session.commit()
+    session.expire_all()
+    assert (stored.prompt_flags, stored.confidence, stored.schema_version) == (["ambiguous", "sensitive"], 7, 1)
+    row = next(exports.ranking_rows(session, task.project))
+    assert (row["prompt_flags"], row["confidence"], row["schema_version"]) == (["ambiguous", "sensitive"], 7, 1)
+
+
+def test_a_held_task_is_asked_by_the_version_of_its_claim(session: Session, task: Task) -> None:
+    publish(session, task, ratings=False, response_flags=[], prompt_flags=[], confidence=True)
+    draft = rated(task, "hallucination")  # taken out since, and confidence is asked since
+    draft.prompt_flags = ["ambiguous"]
+    stored = submit(session, task, draft)
+    assert (stored.schema_version, stored.confidence, stored.prompt_flags) == (1, None, ["ambiguous"])
+
+
+def test_a_later_claim_is_asked_by_the_version_in_force(
+    session: Session, task: Task, make_user: Callable[..., User], compare: Callable[..., Comparison]
+) -> None:
+    publish(session, task, response_flags=[], prompt_flags=[], confidence=True)
+    compare(task.project, task.prompt, ["four", "five"])
+    later = assignments.claim_task(session, task.project, make_user("bea"), "ranking")
+    assert later is not None
+    draft = rated(later, "hallucination")
+    draft.prompt_flags = ["ambiguous"]
+    with pytest.raises(Invalid) as refused:
+        submit(session, later, draft)
+    told = refused.value.detail
+    for word in ("Unknown flags for", "hallucination", "for the prompt: ambiguous", "how sure"):
+        assert word in told
+    draft = rated(later)
+    draft.confidence = 9
+    assert submit(session, later, draft).schema_version == 2

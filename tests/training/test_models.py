@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 
 from tests.training.conftest import user, words
 from training.data import Codec, load_tokenizer, micro_batches
@@ -95,6 +97,31 @@ def test_a_fresh_reward_model_beside_a_log_probability_scores_as_it_does(model: 
         feature = mean_logprobs(response_logprobs(model, batch)[0], batch)
         torch.testing.assert_close(fresh(batch, feature), 2.0 * feature)
         assert alone(batch).std() > 0
+
+
+def test_the_gradient_of_shared_rows_is_the_same_every_time(tokenizer: Any) -> None:
+    """Wide enough for torch to use all of its threads; with plain indexing some of the repeats differ."""
+    big = transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(
+            vocab_size=len(tokenizer), hidden_size=256, intermediate_size=64, num_hidden_layers=1,
+            num_attention_heads=4, max_position_embeddings=512,
+        )
+    )  # fmt: skip
+    rng = random.Random(3)
+    batch = pack([([rng.randrange(3, 300) for _ in range(5)], [[rng.randrange(3, 300)] for _ in range(400)])])
+
+    def gradient() -> torch.Tensor:
+        big.zero_grad()
+        response_logprobs(big, batch)[0].sum().backward()
+        return big.model.layers[0].mlp.down_proj.weight.grad.clone()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(2, os.cpu_count() or 2))
+    try:
+        first = gradient()
+        assert all(torch.equal(first, gradient()) for _ in range(40))
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_greedy_sampling_equals_transformers_generate_token_for_token(model: Any, tokenizer: Any) -> None:

@@ -136,7 +136,7 @@ def create_job(device: str = "any", **spec: Any) -> int:
     with transaction() as session:
         project = session.scalars(select(Project)).one_or_none()
         if project is None:
-            project = Project(slug="p", name="P", base_model="none", response_flags=[], recipe={})
+            project = Project(slug="p", name="P", base_model="none", recipe={})
             session.add(project)
             session.flush()
         return jobs.create_job(session, project.id, "sft", spec, device=device).id

@@ -11,10 +11,13 @@ from app.routes.api import (
     assignments,
     checkpoints,
     exports,
+    guidelines,
     jobs,
+    label_schemas,
     labels,
     projects,
     prompts,
+    revisions,
     rounds,
     tokens,
     users,
@@ -35,5 +38,21 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 router = APIRouter(prefix="/api/v1", responses=ERRORS)
-for noun in (assignments, projects, prompts, rounds, checkpoints, jobs, labels, exports, users, tokens, writing):
+NOUNS = (
+    assignments,
+    projects,
+    guidelines,
+    label_schemas,
+    prompts,
+    rounds,
+    checkpoints,
+    jobs,
+    labels,
+    revisions,
+    exports,
+    users,
+    tokens,
+    writing,
+)
+for noun in NOUNS:
     router.include_router(noun.router)

@@ -19,7 +19,7 @@ from app.errors import Invalid
 from app.models.columns import TaskKind
 from app.routes.api.shapes import ItemId, Message, Request, Slug, Stored
 from app.security import SessionDep, TokenUser
-from app.services import assignments, demonstrations, projects, rankings
+from app.services import assignments, demonstrations, projects, rankings, revisions
 from app.services.answers import Details
 
 router = APIRouter(tags=["assignments"])
@@ -56,6 +56,7 @@ class AssignmentOut(Stored):
     prompt: PromptOut
     completions: list[CompletionOut] = Field(description="In the order to show them; empty for a demonstration.")
     guideline_version: int = Field(examples=[1])
+    schema_version: int = Field(description="Which version of the label schema the task asks by.", examples=[1])
     draft: Any = Field(description="What was last saved as a draft, or null.")
 
 
@@ -68,8 +69,14 @@ class SkipIn(Request):
 class Rating(Request):
     """One response judged by itself."""
 
-    overall: int = Field(ge=1, le=7, description="From 1, worse than no answer, to 7, glad to get it.", examples=[6])
-    flags: list[str] = Field(default=[], description="Keys of the project's flags.", examples=[["hallucination"]])
+    overall: int | None = Field(
+        None,
+        ge=1,
+        le=7,
+        description="From 1, worse than no answer, to 7, glad to get it; needed where the schema asks for ratings.",
+        examples=[6],
+    )
+    flags: list[str] = Field(default=[], description="Keys of the schema's flags.", examples=[["hallucination"]])
 
 
 Seconds = Annotated[
@@ -111,6 +118,16 @@ class RankingIn(Request):
 
     tiers: list[list[UUID]] = Field(description="Ids of completions.")
     ratings: dict[UUID, Rating] = Field(default={}, description="Completion id -> rating.")
+    prompt_flags: list[str] = Field(
+        default=[], description="Keys of the schema's flags of the prompt.", examples=[["ambiguous"]]
+    )
+    confidence: int | None = Field(
+        None,
+        ge=1,
+        le=9,
+        description="How sure you are of the order: 1 a guess, 5 fairly sure, 9 certain; needed where the schema asks.",
+        examples=[7],
+    )
     comment: str | None = Field(None, examples=["A invents a miller."])
     seconds: Seconds = None
 
@@ -145,6 +162,7 @@ def _assignment_out(task: assignments.Task) -> AssignmentOut:
         prompt=PromptOut.model_validate(task.prompt),
         completions=[CompletionOut.model_validate(completion) for completion in task.completions],
         guideline_version=held.guideline_version,
+        schema_version=held.schema_version,
         draft=held.draft,
     )
 
@@ -228,6 +246,16 @@ def skip_task(session: SessionDep, user: TokenUser, assignment_id: ItemId, body:
     assignments.skip_task(session, assignment_id, user, body.reason)
 
 
+@router.post("/assignments/{assignment_id}/undo")
+def undo(session: SessionDep, user: TokenUser, assignment_id: ItemId) -> AssignmentOut:
+    """Take back what you sent last in the project: the task is yours again, its draft is what you had sent.
+
+    Until you send it again, with a new Idempotency-Key, the label counts nowhere. 409 once a snapshot has frozen it.
+    """
+    revisions.undo_submission(session, assignment_id, user)
+    return _assignment_out(assignments.load_task(session, assignment_id, user))
+
+
 IdempotencyKey = Annotated[
     UUID,
     Header(
@@ -249,9 +277,15 @@ def submit(
             session, assignment_id, user, key, body.text, body.seconds, body.details()
         )
         return SubmissionOut(id=demonstration.id)
-    draft = rankings.RankingDraft(
-        tiers=[[str(completion) for completion in tier] for tier in body.tiers],
-        ratings={str(completion): rating.model_dump() for completion, rating in body.ratings.items()},
-        comment=body.comment,
-    )
+    draft = ranking_draft(body)
     return SubmissionOut(id=rankings.submit_ranking(session, assignment_id, user, key, draft, body.seconds).id)
+
+
+def ranking_draft(body: RankingIn) -> rankings.RankingDraft:
+    return rankings.RankingDraft(
+        tiers=[[str(completion) for completion in tier] for tier in body.tiers],
+        ratings={str(key): rating.model_dump(exclude_none=True) for key, rating in body.ratings.items()},
+        comment=body.comment,
+        prompt_flags=body.prompt_flags,
+        confidence=body.confidence,
+    )

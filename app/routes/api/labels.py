@@ -36,6 +36,8 @@ class LabelOut(Stored):
     guideline_version: int | None = None
     source: str = Field(description="labeler, edit, import or starter.")
     simulated: bool
+    revision: int = Field(description="1 as first sent; each edit adds one.", examples=[1])
+    withdrawn_at: datetime | None = Field(None, description="While set, no training, export or count knows of it.")
     created_at: datetime
 
 
@@ -47,17 +49,21 @@ class ReachOut(Stored):
     checkpoints: list[CheckpointOut]
 
 
-SHARED = ("id", "guideline_version", "source", "simulated", "created_at")
+SHARED = ("id", "guideline_version", "source", "simulated", "revision", "withdrawn_at", "created_at")
 DEMONSTRATION = ("prompt_id", "text", "turns", "sources", "pasted_share", "warnings", "edited_completion_id")
 
 
-def _label_out(label: Demonstration | Ranking) -> LabelOut:
+def label_members(label: Demonstration | Ranking) -> dict[str, Any]:
     kind, own = (
         ("demonstration", DEMONSTRATION)
         if isinstance(label, Demonstration)
         else ("ranking", ("comparison_id", "tiers", "ratings", "comment"))
     )
-    return LabelOut(kind=kind, **{name: getattr(label, name) for name in SHARED + own})
+    return {"kind": kind, **{name: getattr(label, name) for name in SHARED + own}}
+
+
+def _label_out(label: Demonstration | Ranking) -> LabelOut:
+    return LabelOut(**label_members(label))
 
 
 def _reach(session: SessionDep, kind: str, label_id: int) -> ReachOut:

@@ -1,4 +1,4 @@
-"""Projects: what labelers need of one, its settings, its guidelines, and whether its loop turns."""
+"""Projects: what labelers need of one, its settings, and whether its loop turns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from app.models import Project
+from app.routes.api.label_schemas import Flag
 from app.routes.api.shapes import Request, Slug, Stored
+from app.rules.label_schemas import MOST_FLAGS
 from app.security import AnyToken, SessionDep, TokenAdmin, TokenReader
 from app.services import audit, projects, rounds
 
@@ -18,26 +20,12 @@ router = APIRouter(tags=["projects"])
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
-class Flag(Request):
-    """A box that labelers may tick for a response."""
-
-    key: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", examples=["hallucination"])
-    label: str = Field(min_length=1, max_length=80, examples=["Hallucination"])
-
-
-class FlagOut(Stored):
-    key: str = Field(examples=["hallucination"])
-    label: str = Field(examples=["Hallucination"])
-
-
 class ProjectOut(Stored):
     """A project as its labelers see it."""
 
     slug: str = Field(examples=["village"])
     name: str = Field(examples=["The village"])
     responses_per_prompt: int = Field(description="K, the responses shown together.", examples=[4])
-    asks_ratings: bool = Field(description="Whether each response is rated before the ranking.")
-    response_flags: list[FlagOut]
     chat: bool = Field(description="Whether a demonstration may go on for several turns.")
     improves_responses: bool = Field(description="Whether labelers may better a response that they have ranked.")
     labelers_write_prompts: bool
@@ -73,10 +61,12 @@ class ProjectIn(Request):
     demonstration_threshold: Count = 100
     ranking_threshold: Count = 300
     comparisons_per_round: Count = 400
-    asks_ratings: bool = True
+    asks_ratings: bool = Field(True, description="Version 1 of the label schema asks for ratings.")
     recipe: dict[str, Any] = Field(default={}, examples=[{"sft": {"epochs": 4}}])
     guidelines: str = Field("", max_length=200_000, description="Markdown; empty takes the standard ones.")
-    response_flags: list[Flag] | None = Field(None, description="Unset takes the standard ones.")
+    response_flags: list[Flag] | None = Field(
+        None, max_length=MOST_FLAGS, description="Those of version 1 of the label schema; unset takes the usual ones."
+    )
     chat: bool = False
     improves_responses: bool = False
     labelers_write_prompts: bool = False
@@ -92,29 +82,11 @@ class ProjectChanges(Request):
     demonstration_threshold: Count | None = None
     ranking_threshold: Count | None = None
     comparisons_per_round: Count | None = None
-    asks_ratings: bool | None = None
     recipe: dict[str, Any] | None = None
-    response_flags: list[Flag] | None = None
     chat: bool | None = None
     improves_responses: bool | None = None
     labelers_write_prompts: bool | None = None
     use_case_texts: list[str] | None = None
-
-
-class GuidelineIn(Request):
-    """A new version of the guidelines."""
-
-    text: str = Field(
-        max_length=200_000, description="Markdown.", examples=["Helpful first, then true, then harmless."]
-    )
-
-
-class GuidelineOut(Stored):
-    """A version of what labelers are asked to do."""
-
-    version: int = Field(examples=[2])
-    text: str
-    created_at: datetime
 
 
 @router.get("/projects")
@@ -152,22 +124,6 @@ def change_settings(session: SessionDep, user: TokenAdmin, project: Slug, body: 
     projects.update_project(session, found, changes)
     audit.record(session, user, "project.changed", f"project:{found.id}", changed=sorted(changes))
     return ProjectSettings.model_validate(found)
-
-
-@router.get("/projects/{project}/guidelines")
-def show_guidelines(session: SessionDep, user: AnyToken, project: Slug) -> GuidelineOut:
-    """The version in force."""
-    found = projects.get_project(session, project)
-    return GuidelineOut.model_validate(projects.current_guideline(session, found.id))
-
-
-@router.post("/projects/{project}/guidelines", status_code=201)
-def publish_guidelines(session: SessionDep, user: TokenAdmin, project: Slug, body: GuidelineIn) -> GuidelineOut:
-    """Publish the next version; labels from now on carry its number."""
-    found = projects.get_project(session, project)
-    guideline = projects.publish_guideline(session, found, body.text)
-    audit.record(session, user, "guidelines.published", f"project:{found.id}", version=guideline.version)
-    return GuidelineOut.model_validate(guideline)
 
 
 @router.post("/projects/{project}/pause")

@@ -3,10 +3,12 @@ import { $, $$, make } from "../dom.js";
 import { DraftKeeper } from "./draft.js";
 import { Lease } from "./lease.js";
 
+const NO_LEASE = { until() {}, renew() {}, stop() {} };
+
 export function openDesk(task) {
   const desk = { task, savedAt: task.savedAt ? new Date(task.savedAt) : null, is: task.savedAt ? "saved" : "none" };
 
-  desk.keeper = new DraftKeeper({ assignment: task.assignment, savedAt: task.savedAt, held: (until) => desk.lease.until(until), report: (status) => {
+  desk.keeper = new DraftKeeper({ assignment: task.assignment, at: task.at, savedAt: task.savedAt, held: (until) => desk.lease.until(until), report: (status) => {
     if (status === "saved") { desk.savedAt = new Date(); if (["offline", "signed-out"].includes(desk.told)) notice(); }
     if (status === "offline") notice("offline", "No connection.", "Go on as usual. Everything is kept in this browser and will be sent when the connection is back.");
     if (status === "signed-out") notice("signed-out", "You are signed out.", "Your work is kept in this browser. Sign in again in another tab; it is then saved by itself.", link("/sign-in", "Sign in"));
@@ -15,7 +17,8 @@ export function openDesk(task) {
     clock();
   } });
 
-  desk.lease = new Lease({ assignment: task.assignment, expiresAt: task.expiresAt,
+  const editing = !task.expiresAt; // a label that is sent already: its slot is hers, no lease runs
+  desk.lease = editing ? NO_LEASE : new Lease({ assignment: task.assignment, expiresAt: task.expiresAt,
     ended: (when) => notice("expired", `Your hold on this task ended at ${time(when)}.`, "All of your work is kept.", button("Take it back and go on", () => desk.lease.renew())),
     held: () => { if (desk.told === "expired") notice(); },
     lost: (why) => notice("overtaken", why, "", next()) });
@@ -31,7 +34,7 @@ export function openDesk(task) {
   const time = (at) => at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   const button = (text, act) => { const b = make("button", { className: "btn line", type: "button", textContent: text }); b.addEventListener("click", act); return b; };
   const link = (href, text) => make("a", { className: "btn line", href, target: "_blank", textContent: text });
-  const next = () => make("form", { method: "post", action: task.nextUrl }, make("button", { className: "btn line", textContent: "Next task" }));
+  const next = () => editing ? make("a", { className: "btn line", href: task.nextUrl, textContent: "Back to the label" }) : make("form", { method: "post", action: task.nextUrl }, make("button", { className: "btn line", textContent: "Next task" }));
 
   function clock() {
     const mark = $("#save"), age = desk.savedAt ? Math.round((Date.now() - desk.savedAt) / 1000) : 0;

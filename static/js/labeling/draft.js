@@ -5,8 +5,8 @@ const WAIT = 1000, RETRY = 5000;
 
 export class DraftKeeper {
   /** `report(status)`: saved, saving, offline, signed-out, gone. `sent` is true once the label itself is stored. */
-  constructor({ assignment, savedAt, report, held }) {
-    this.url = `/assignments/${assignment}/draft`;
+  constructor({ assignment, at, savedAt, report, held }) {
+    this.url = `${at}/draft`;
     this.store = `tutelage.draft.${assignment}`;
     this.savedAt = savedAt || ""; // the server's moment of what it last stored
     Object.assign(this, { report, held });

@@ -12,8 +12,8 @@ function uuid() {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
 
-function keyFor(assignment) {
-  const name = `tutelage.key.${assignment}`;
+function keyFor(at) {
+  const name = `tutelage.key.${at}`;
   try {
     const kept = localStorage.getItem(name) || uuid();
     localStorage.setItem(name, kept);
@@ -21,13 +21,14 @@ function keyFor(assignment) {
   } catch { return { key: uuid(), forget() {} }; }
 }
 
-/** Resolves to {next} when stored, or {problem, status} when the server refused. `waiting()` is called when the network fails. */
-export async function send(assignment, label, waiting, url = `/assignments/${assignment}/submission`) {
-  const { key, forget } = keyFor(assignment), body = JSON.stringify(label);
+/** Resolves to {next} when stored, or {problem, status} when the server refused. `waiting()` is called when the network fails.
+    `at` is the address of the task, of the label that is edited, or of the response that is bettered. */
+export async function send(at, label, waiting) {
+  const { key, forget } = keyFor(at), body = JSON.stringify(label);
   for (let tries = 0; ; tries++) {
     let answer = null;
     try {
-      answer = await fetch(url, {
+      answer = await fetch(`${at}/submission`, {
         method: "POST", body, redirect: "manual",
         headers: { "Content-Type": "application/json", Accept: "application/json", "Idempotency-Key": key },
       });

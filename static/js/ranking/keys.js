@@ -1,12 +1,13 @@
-/* Which key does what. Letters A to I are always responses, so commands use J to Z. */
+/* What a key does now. Letters A to I are always responses; the commands' keys are a person's own (keymap.js). */
 import { $ } from "../dom.js";
 import { openDialog, pickByDigit } from "../labeling/desk.js";
+import { SHIFTED } from "./keymap.js";
 
-export const COMMANDS = { z: "undo", x: "flags", s: "skip", r: "report", n: "reason", m: "guide", "?": "keys", p: "prompt", w: "wide", o: "order" };
 const FLAG_KEYS = "1234567890-";
 
-/** `desk` answers: current(), openFlags(), go(), step(way), toEnd(way), walk(way), rate(n), flag(at), goToLetter(letter), act(name), close(). */
-export function listen(desk, { max }) {
+/** `desk` answers: openFlags(), choosing(), sure(), go(), step(way), toEnd(way), walk(way), rate(n), answer(n), flag(at),
+    goToLetter(letter), compareWith(letter), act(name), close(). */
+export function listen(desk, keymap, { max }) {
   const single = $("#single");
   single.checked = localStorage.getItem("tutelage.keys") !== "off";
   single.addEventListener("change", () => localStorage.setItem("tutelage.keys", single.checked ? "on" : "off"));
@@ -23,6 +24,7 @@ export function listen(desk, { max }) {
   function handled(event) {
     const { target, key, shiftKey } = event, low = key.length === 1 ? key.toLowerCase() : key;
     const digit = /^(Digit|Numpad)[0-9]$/.test(event.code) ? event.code.slice(-1) : "";
+    const command = keymap.commandOf(low);
     if (key === "Enter") {
       if (event.repeat) return true; // a key held down confirms nothing
       if (target.closest("button, a, summary")) return false;
@@ -36,13 +38,13 @@ export function listen(desk, { max }) {
       return true;
     }
     if (shiftKey && (key === "Home" || key === "End")) { desk.toEnd(key === "Home" ? -1 : 1); return true; }
-    if (!single.checked && key !== "?") return false;
+    if (!single.checked && command !== "keys") return false;
     if (desk.openFlags() && FLAG_KEYS.includes(low)) { desk.flag(FLAG_KEYS.indexOf(low)); return true; }
     if (shiftKey && digit) { desk.flag(FLAG_KEYS.indexOf(digit)); return true; }
+    if (desk.sure() && /^[1-9]$/.test(low)) { desk.answer(Number(low)); return true; }
     if (low >= "1" && low <= String(max) && low.length === 1) { desk.rate(Number(low)); return true; }
-    if (shiftKey && low === "z") { desk.act("redo"); return true; }
-    if (/^[a-i]$/.test(low) && desk.goToLetter(low.toUpperCase())) return true;
-    if (COMMANDS[low]) { desk.act(COMMANDS[low]); return true; }
+    if (/^[a-i]$/.test(low) && (desk.choosing() ? desk.compareWith : desk.goToLetter)(low.toUpperCase())) return true;
+    if (command) { desk.act((shiftKey && SHIFTED[command]) || command); return true; }
     return false;
   }
 }

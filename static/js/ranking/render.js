@@ -1,19 +1,21 @@
 /* Draws a state: columns, heads, chips, the hint and the blue button. The server has rendered all of the texts. */
 import { $, $$, make } from "../dom.js";
-import { contradiction, places, shown, tiersOf, unrated } from "./state.js";
+import { contradiction, places, shown, tiersOf, unrated, unsure } from "./state.js";
 import { drawRail } from "./rail.js";
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const phone = matchMedia("(max-width: 640px)");
 export const onPhone = () => phone.matches;
 
-/** `view` is {task, el, letter, flagLabel}; el maps ids (and "P") to elements. `doing` is "", "sending" or "sent". */
+/** `view` is {task, el, letter, labels}; el maps ids (and "P") to elements, labels(id) flags to what they are called. `doing` is "", "sending" or "sent". */
 export function draw(view, state, { undoable, doing, arrange }) {
   const { task, el } = view, tiers = tiersOf(state, task), place = places(tiers);
   document.body.classList.toggle("lined", state.lined);
   document.body.classList.toggle("ok", state.phase === "ready");
   lineUp(view, shown(state, task));
-  el.P.classList.toggle("cur", state.current === "P");
+  document.body.classList.toggle("asking", state.sure);
+  drawPrompt(view, state);
+  drawSure(state);
   for (const id of task.ids) drawHead(view, state, id, tiers, state.lined ? place[id] || "" : "");
   drawRail(view, state, tiers, arrange);
   drawDock(view, state, tiers, undoable, doing);
@@ -39,27 +41,48 @@ function drawHead(view, state, id, tiers, place) {
   e.setAttribute("aria-current", state.current === id);
   e.classList.toggle("rated", Boolean(rating));
   e.classList.toggle("tie-l", tied);
-  for (const input of $$(".rate input", e)) input.checked = Number(input.value) === rating;
+  check($$(".rate input", e), rating);
   $(".place", e).textContent = tied && !onPhone() ? "" : place;
   const said = [`Response ${view.letter[id]}`, rating ? `${view.task.best === "high" ? "rated" : "place"} ${rating}` : `not ${view.task.best === "high" ? "rated" : "placed"}`,
-    ...(place ? [place] : []), ...flags.map((key) => view.flagLabel[key])];
+    ...(place ? [place] : []), ...flags.map((key) => view.labels(id)[key])];
   e.setAttribute("aria-label", said.join(", "));
+  drawFlags(e, flags, view.labels(id));
+}
+
+function drawFlags(e, flags, label) {
   const box = $(".flag-box", e);
   if (!box) return;
   box.classList.toggle("on", flags.length > 0);
   for (const input of $$("input", box)) input.checked = flags.includes(input.value);
   $(".chips", e).replaceChildren(...flags.map((key) => {
-    const chip = make("button", { className: "chip", type: "button", textContent: view.flagLabel[key], dataset: { unflag: key } });
-    chip.setAttribute("aria-label", `Remove flag: ${view.flagLabel[key]}`);
+    const chip = make("button", { className: "chip", type: "button", textContent: label[key], dataset: { unflag: key } });
+    chip.setAttribute("aria-label", `Remove flag: ${label[key]}`);
     return chip;
   }));
 }
 
+function drawPrompt({ el, labels }, state) {
+  const flags = state.flags.P || [];
+  el.P.classList.toggle("cur", state.current === "P");
+  el.P.setAttribute("aria-label", ["Prompt", ...flags.map((key) => labels("P")[key])].join(", "));
+  drawFlags(el.P, flags, labels("P"));
+}
+
+/** The question how sure she is comes with the order. */
+function drawSure(state) {
+  const box = $("#sure");
+  if (!box) return;
+  box.hidden = state.phase === "rate";
+  check($$("input", box), state.confidence);
+}
+
+const check = (radios, value) => { for (const input of radios) input.checked = Number(input.value) === value; };
+
 function drawDock(view, state, tiers, undoable, doing) {
   const { task } = view, missing = unrated(state, task).length, verb = task.best === "high" ? "Rate" : "Place";
-  const label = doing === "sending" ? "Sending" : { rate: missing ? `${verb} ${missing} more` : "Line up", order: "Confirm order", ready: "Send" }[state.phase];
-  const go = $("#go");
-  go.classList.toggle("wait", (state.phase === "rate" && missing > 0) || doing === "sending");
+  const label = doing === "sending" ? "Sending" : { rate: missing ? `${verb} ${missing} more` : "Line up", order: "Confirm order", ready: unsure(state, task) ? "Say how sure" : "Send" }[state.phase];
+  const go = $("#go"), waits = state.phase === "rate" ? missing > 0 : state.phase === "ready" && unsure(state, task);
+  go.classList.toggle("wait", waits || doing === "sending");
   go.replaceChildren(label, ...(doing ? [] : [make("kbd", { textContent: "Enter" })]));
   const now = make("p", {}, ...hint(view, state, tiers, missing, doing)), line = $("#hint");
   if (now.textContent !== line.textContent) line.replaceChildren(...now.childNodes); // a status is read out only when it says something new
@@ -74,6 +97,7 @@ function hint({ task, letter }, state, tiers, missing, doing) {
     return [b(`${task.best === "high" ? "Rate" : "Place"} ${letter[state.current]}`), task.best === "high" ? ", 1 poor to 7 excellent" : ", 1 is best"];
   }
   if (state.phase === "rate") return [b(task.best === "high" ? "All rated." : "All placed."), " Line them up and check the order"];
+  if (state.sure && !state.confidence) return [b("How sure are you?"), " Press a digit, 1 to 9"];
   if (state.phase === "ready") return [b("Order confirmed."), " A reason is welcome, not needed"];
   const above = contradiction(state, task);
   if (above) return [b(`${letter[above]} stands above a higher rating.`), " Fine if you mean it"];
@@ -86,6 +110,7 @@ function hint({ task, letter }, state, tiers, missing, doing) {
 export function settle({ task, el }) {
   const stage = $("#stage"), height = stage.clientHeight;
   const tops = task.ids.map((id) => Math.min($(".head", el[id]).offsetHeight, height - $(".text", el[id]).offsetHeight));
+  if (onPhone()) document.body.style.setProperty("--dock", `${$(".dock").offsetHeight}px`); // the head stands on the dock
   task.ids.forEach((id, at) => { $(".text", el[id]).style.top = `${tops[at]}px`; });
 }
 

@@ -1,10 +1,12 @@
 /* The ranking as pure functions: what is rated, which order that proposes, and how a move changes it.
-   A task is {ids, max, best}: `best` is "high" for ratings 1 to 7, "low" where a project asks for places only.
+   A task is {ids, max, best, confidence}: `best` is "high" for ratings 1 to 7, "low" where a project asks for places only;
+   `confidence` says whether it asks how sure she is.
    A state is never changed; every function returns a new one, so that undo is a list of states.
 
-   phase: rate -> order (lined up, proposed) -> ready (confirmed). `tiers` is null while the ratings alone decide. */
+   phase: rate -> order (lined up, proposed) -> ready (confirmed). `tiers` is null while the ratings alone decide.
+   `sure` is true while she stands at the question how sure she is: digits then answer it. `flags.P` are the prompt's. */
 
-export const fresh = (task) => ({ current: task.ids[0], phase: "rate", tiers: null, byHand: false, lined: false, ratings: {}, flags: {} });
+export const fresh = (task) => ({ current: task.ids[0], phase: "rate", tiers: null, byHand: false, lined: false, ratings: {}, flags: {}, confidence: 0, sure: false });
 
 export const unrated = (state, task) => task.ids.filter((id) => !state.ratings[id]);
 
@@ -29,7 +31,7 @@ const sorted = (tier, task) => [...tier].sort((a, b) => task.ids.indexOf(a) - ta
 export function rate(state, task, id, n, walk = true) {
   const first = !state.ratings[id], next = { ...state, ratings: { ...state.ratings, [id]: n } };
   if (state.phase !== "rate") {
-    next.phase = "order";
+    Object.assign(next, { phase: "order", sure: false });
     if (!state.byHand) next.tiers = proposal(next, task);
   } else if (first && walk) {
     const rest = unrated(next, task), at = task.ids.indexOf(id);
@@ -39,7 +41,7 @@ export function rate(state, task, id, n, walk = true) {
 }
 
 const moved = (state, task, tiers, current) => ({
-  ...state, current, byHand: true, lined: true, phase: "order",
+  ...state, current, byHand: true, lined: true, phase: "order", sure: false,
   tiers: tiers.filter((tier) => tier.length).map((tier) => sorted(tier, task)),
 });
 
@@ -74,6 +76,11 @@ export function toggleFlag(state, id, key, keys) {
   return { ...state, flags: { ...state.flags, [id]: keys.filter((known) => on.has(known)) } };
 }
 
+/** Asked how sure she is, and not answered yet. */
+export const unsure = (state, task) => Boolean(task.confidence) && !state.confidence;
+
+export const answer = (state, n) => ({ ...state, confidence: n, sure: true });
+
 /** What the one blue button does now; `null` when the state stays and the ranking is to be sent. */
 export function advance(state, task) {
   if (state.phase === "rate") {
@@ -82,7 +89,8 @@ export function advance(state, task) {
     const tiers = tiersOf(state, task);
     return { ...state, tiers, lined: true, phase: "order", current: tiers[0][0] };
   }
-  return state.phase === "order" ? { ...state, phase: "ready" } : null;
+  if (state.phase === "order") return { ...state, phase: "ready", sure: unsure(state, task) };
+  return unsure(state, task) ? { ...state, sure: true } : null;
 }
 
 /** The first response that stands above a better rated one, if she moved it there. */
@@ -106,6 +114,8 @@ export function places(tiers) {
   return names;
 }
 
+const beside = (state) => ({ prompt_flags: state.flags.P || [], confidence: state.confidence || null });
+
 /** The body of a submission. */
 export function submission(state, task, comment, seconds) {
   const ratings = {};
@@ -114,7 +124,7 @@ export function submission(state, task, comment, seconds) {
     if (task.best === "high") ratings[id] = { overall: state.ratings[id], flags };
     else if (flags.length) ratings[id] = { flags };
   }
-  return { tiers: tiersOf(state, task), ratings, comment: comment.trim() || null, seconds };
+  return { tiers: tiersOf(state, task), ratings, ...beside(state), comment: comment.trim() || null, seconds };
 }
 
 /** What is kept of an unfinished ranking: in the words of a submission, and beside it what only this page knows. */
@@ -124,12 +134,12 @@ export function toDraft(state, task, comment, seconds) {
     const overall = task.best === "high" ? state.ratings[id] : undefined, flags = state.flags[id] || [];
     if (overall || flags.length) ratings[id] = { ...(overall && { overall }), flags };
   }
-  const { current, phase, byHand, lined } = state;
-  return { tiers: state.tiers, ratings, comment, page: { current, phase, byHand, lined, seconds, places: task.best === "low" ? state.ratings : {} } };
+  const { current, phase, byHand, lined, sure } = state;
+  return { tiers: state.tiers, ratings, ...beside(state), comment, page: { current, phase, byHand, lined, sure, seconds, places: task.best === "low" ? state.ratings : {} } };
 }
 
 /** The state of a draft, with all that does not fit this task left out. */
-export function fromDraft(draft, task, flagKeys) {
+export function fromDraft(draft, task, flagKeys, promptKeys = []) {
   const state = fresh(task), page = draft.page || {}, known = (id) => task.ids.includes(id);
   for (const [id, rating] of Object.entries(draft.ratings || {})) {
     if (!known(id)) continue;
@@ -137,10 +147,13 @@ export function fromDraft(draft, task, flagKeys) {
     state.flags[id] = flagKeys.filter((key) => (rating.flags || []).includes(key));
   }
   for (const [id, place] of Object.entries(page.places || {})) if (known(id) && place >= 1 && place <= task.max) state.ratings[id] = place;
+  const onPrompt = promptKeys.filter((key) => (draft.prompt_flags || []).includes(key));
+  if (onPrompt.length) state.flags.P = onPrompt;
+  if (task.confidence && draft.confidence >= 1 && draft.confidence <= 9) state.confidence = draft.confidence;
   if (known(page.current)) state.current = page.current;
   const tiers = (draft.tiers || []).map((tier) => tier.filter(known)).filter((tier) => tier.length);
   if (task.best === "low" && !page.phase && tiers.flat().length === task.ids.length) tiers.forEach((tier, at) => tier.forEach((id) => { state.ratings[id] = at + 1; }));
   if (tiers.flat().length === task.ids.length && !unrated(state, task).length)
-    Object.assign(state, { tiers, lined: page.lined ?? true, byHand: page.byHand ?? true, phase: page.phase === "ready" ? "ready" : "order" });
+    Object.assign(state, { tiers, lined: page.lined ?? true, byHand: page.byHand ?? true, phase: page.phase === "ready" ? "ready" : "order", sure: Boolean(task.confidence && page.sure) });
   return state;
 }

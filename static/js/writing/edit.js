@@ -36,8 +36,8 @@ async function submit() {
   sending = true;
   $("#go").replaceChildren("Sending");
   const { turns, ...label } = editor.label();
-  const result = await send(`edit.${root.completion}`, { ...label, seconds: activeSeconds() },
-    () => notice("No connection.", "Your text is kept in this browser and sent as soon as the connection is back."), `/completions/${root.completion}/submission`);
+  const result = await send(`/completions/${root.completion}`, { ...label, seconds: activeSeconds() },
+    () => notice("No connection.", "Your text is kept in this browser and sent as soon as the connection is back."));
   if (result.next) {
     keeper.forget();
     location.assign(result.next);

@@ -8,7 +8,7 @@ import { listen } from "./keys.js";
 import { Meter } from "./meter.js";
 
 const root = $("#task").dataset;
-const desk = openDesk({ assignment: root.assignment, savedAt: root.savedAt, expiresAt: root.expiresAt, nextUrl: root.next });
+const desk = openDesk({ assignment: root.assignment, at: root.at, savedAt: root.savedAt, expiresAt: root.expiresAt, nextUrl: root.next });
 const draft = desk.keeper.unconfirmed() || JSON.parse(root.draft || "null");
 const say = (...parts) => $("#hint").replaceChildren(...parts);
 const editor = new Editor({ say, changed: () => { count(); desk.keeper.change(editor.draft({ seconds: activeSeconds() })); } });
@@ -27,7 +27,7 @@ async function submit() {
   sending = true;
   $("#go").replaceChildren("Sending");
   desk.keeper.pause();
-  const result = await send(root.assignment, { ...editor.label(), seconds: activeSeconds() },
+  const result = await send(root.at, { ...editor.label(), seconds: activeSeconds() },
     () => desk.notice("offline", "No connection.", "Your answer is kept in this browser and sent as soon as the connection is back."));
   if (result.next) {
     desk.keeper.done();
@@ -45,7 +45,7 @@ async function submit() {
 $("#task").addEventListener("submit", (event) => { event.preventDefault(); submit(); });
 $("#task").noValidate = true; // sources are checked by the server, in words
 
-const show = (id) => () => $(`#${id}`).showModal();
+const show = (id) => () => $(`#${id}`)?.showModal();
 listen({
   send: submit, skip: show("skip"), report: show("report"), more: show("more"), keys: show("keys"),
   guide: () => { if (toggle("guide")) $("#guide").focus(); else editor.answer.focus(); },

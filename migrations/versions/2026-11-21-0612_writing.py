@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "1b7d52c09e44"
-down_revision = "6a20c8fae067"
+down_revision = "b3d7a1c95e20"
 branch_labels = None
 depends_on = None
 

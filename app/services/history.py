@@ -1,0 +1,213 @@
+"""What a labeler has sent: the list of it, one label with all that happened to it, the last one that can be undone.
+
+Reads only; changes are services/revisions.py. Called by the history pages, the labeling pages, the label page, the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import exists, func, literal, or_, select, tuple_, union_all
+from sqlalchemy.orm import Session, joinedload
+
+from app.errors import NotFound
+from app.models import (
+    Assignment,
+    Comparison,
+    Completion,
+    Demonstration,
+    Project,
+    Prompt,
+    Ranking,
+    Revision,
+    Snapshot,
+    SnapshotItem,
+    User,
+)
+from app.models.columns import RevisionKind
+from app.rules import revisions as rules
+from app.services import revisions
+from app.services.revisions import Label
+
+PAGE = 50
+UNDO_OFFERED = timedelta(minutes=30)  # later than this, what was sent last is looked up in the history
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A label of hers, and what may be done with it."""
+
+    kind: str
+    label: Label
+    project: Project
+    prompt: Prompt
+    assignment: Assignment
+    snapshot: Snapshot | None  # the one that has frozen it
+
+    @property
+    def in_hand(self) -> bool:
+        """Taken back: the task is hers to send again."""
+        return self.assignment.submitted_at is None and self.assignment.skipped_at is None
+
+    @property
+    def state(self) -> str:
+        """frozen, taken back, withdrawn, or sent: only then may it be edited."""
+        if self.label.withdrawn_at is not None:
+            return "taken back" if self.in_hand else "withdrawn"
+        return "frozen" if self.snapshot is not None else "sent"
+
+    @property
+    def order(self) -> str:
+        """The order that a ranking states, in the letters under which she knew the responses."""
+        if isinstance(self.label, Demonstration):
+            return ""
+        return rules.order_in_letters(self.label.tiers, rules.letters_of(self.label.order_shown))
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that was done to a label. `before` is what it said until then, where that is not what it says next."""
+
+    at: datetime
+    what: str  # sent, edited, withdrawn, restored, sent again
+    user: User | None
+    number: int  # the revision that it led to
+    changes: list[str]
+    before: dict[str, Any] | None = None
+
+
+def list_history(
+    session: Session,
+    user: User,
+    project: Project | None = None,
+    kind: str | None = None,
+    before: int | None = None,
+    limit: int = PAGE,
+) -> list[Entry]:
+    """What she sent, newest first. `before` is the assignment of the last one on the page before. Raises NotFound."""
+    after = _place_of(session, user, before) if before is not None else None
+    pages = [
+        _page_of(name, table, user, project, after, limit)
+        for name, table in (("ranking", Ranking), ("demonstration", Demonstration))
+        if kind in (None, name)
+    ]
+    both = union_all(*(select(page) for page in pages)).subquery()
+    order = (both.c.created_at.desc(), both.c.assignment_id.desc())
+    rows = session.execute(select(both.c.kind, both.c.id).order_by(*order).limit(limit)).all()
+    return _load_entries(session, [(row.kind, row.id) for row in rows])
+
+
+def get_entry(session: Session, user: User, kind: str, label_id: int) -> Entry:
+    """One label of hers. Raises NotFound for anybody else's."""
+    label = revisions.get_label(session, kind, label_id, user)
+    if label.assignment_id is None:
+        raise NotFound(f"There is no {kind} {label_id} of yours.")
+    return _load_entries(session, [(kind, label_id)])[0]
+
+
+def list_steps(session: Session, label: Label) -> list[Step]:
+    """All that was done to a label, the sending first."""
+    letters = rules.letters_of(label.order_shown) if isinstance(label, Ranking) else {}
+    kept = revisions.list_revisions(session, label)
+    sender = session.get(User, label.user_id) if label.user_id else None
+    steps = [Step(label.created_at, "sent", sender, 1, [])]
+    for place, revision in enumerate(kept):
+        following = kept[place + 1] if place + 1 < len(kept) else None
+        content = following.content if following else revisions.content_of(label)
+        changes = rules.describe_changes(revision.content, content, letters)
+        number = following.number if following else label.revision
+        what = _what(revision, number)
+        before = revision.content if changes else None
+        steps.append(Step(revision.created_at, what, revision.user, number, changes, before))
+    return steps
+
+
+def texts_of(session: Session, ranking: Ranking) -> dict[str, str]:
+    """Completion id -> what was ranked, and nothing of who wrote it."""
+    found = session.execute(
+        select(Completion.id, Completion.text).where(Completion.comparison_id == ranking.comparison_id)
+    )
+    return {str(completion_id): text for completion_id, text in found}
+
+
+def find_undoable(session: Session, project_id: int, user: User) -> Assignment | None:
+    """What she sent last in a project, if that was just now and it may still be taken back."""
+    last = (
+        select(Assignment.id)
+        .where(Assignment.user_id == user.id, Assignment.project_id == project_id, Assignment.submitted_at.is_not(None))
+        .order_by(Assignment.submitted_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    ranking, demonstration = _takes_back(Ranking), _takes_back(Demonstration)
+    recent = Assignment.submitted_at > func.now() - UNDO_OFFERED
+    return session.scalar(select(Assignment).where(Assignment.id == last, recent, or_(ranking, demonstration)))
+
+
+def _what(revision: Revision, number: int) -> str:
+    again = revision.kind == RevisionKind.RESTORED and number > revision.number
+    return "sent again" if again else revision.kind
+
+
+def _takes_back(table: type[Demonstration] | type[Ranking]) -> Any:
+    item = SnapshotItem.ranking_id if table is Ranking else SnapshotItem.demonstration_id
+    return exists().where(
+        table.assignment_id == Assignment.id, table.withdrawn_at.is_(None), ~exists().where(item == table.id)
+    )
+
+
+def _page_of(
+    kind: str,
+    table: type[Demonstration] | type[Ranking],
+    user: User,
+    project: Project | None,
+    after: tuple[datetime, int] | None,
+    limit: int,
+) -> Any:
+    """One page of one kind; the indexes on user and moment answer it."""
+    query = select(literal(kind).label("kind"), table.id, table.created_at, table.assignment_id).where(
+        table.user_id == user.id, table.assignment_id.is_not(None)
+    )
+    if project is not None:
+        query = query.where(table.project_id == project.id)
+    if after is not None:
+        query = query.where(tuple_(table.created_at, table.assignment_id) < after)
+    return query.order_by(table.created_at.desc(), table.assignment_id.desc()).limit(limit).subquery()
+
+
+def _place_of(session: Session, user: User, assignment_id: int) -> tuple[datetime, int]:
+    assignment = session.get(Assignment, assignment_id)
+    label = revisions.label_of(session, assignment) if assignment and assignment.user_id == user.id else None
+    if label is None:
+        raise NotFound("There is no label of yours to go on from. Begin with the newest ones.")
+    return label.created_at, assignment_id
+
+
+def _load_entries(session: Session, keys: Sequence[tuple[str, int]]) -> list[Entry]:
+    rankings = session.scalars(
+        select(Ranking)
+        .options(joinedload(Ranking.comparison, innerjoin=True).joinedload(Comparison.prompt, innerjoin=True))
+        .where(Ranking.id.in_([label_id for kind, label_id in keys if kind == "ranking"]))
+    )
+    demonstrations = session.scalars(
+        select(Demonstration)
+        .options(joinedload(Demonstration.prompt, innerjoin=True))
+        .where(Demonstration.id.in_([label_id for kind, label_id in keys if kind == "demonstration"]))
+    )
+    labels: list[Label] = [*rankings, *demonstrations]
+    found = {(revisions.kind_of(label), label.id): label for label in labels}
+    assigned = select(Assignment).where(Assignment.id.in_([label.assignment_id for label in labels]))
+    assignments = {assignment.id: assignment for assignment in session.scalars(assigned)}
+    projects = {p.id: p for p in session.scalars(select(Project).where(Project.id.in_({x.project_id for x in labels})))}
+    snapshots = revisions.find_snapshots(session, labels)
+    entries = []
+    for key in keys:
+        label = found[key]
+        prompt = label.comparison.prompt if isinstance(label, Ranking) else label.prompt
+        assert label.assignment_id is not None, "imports are nobody's history"
+        held = assignments[label.assignment_id]
+        entries.append(Entry(key[0], label, projects[label.project_id], prompt, held, snapshots.get(key)))
+    return entries

@@ -1,0 +1,290 @@
+"""Labels after they were sent: edit, withdraw, restore, take back. Called by history pages, the label page and the API.
+
+A label is in its labeler's hands until a snapshot has frozen it. Every change here locks the label FOR UPDATE and only
+then looks for snapshot items, in a statement of its own; a freeze locks what it takes FOR KEY SHARE
+(services/snapshots.py). So one of the two waits: a change that waited finds the label frozen and is refused, a freeze
+that waited takes the label as the change has left it. Locks are taken in the order assignment, slot, label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import exists, func, or_, select
+from sqlalchemy.orm import Session, joinedload
+
+from app.errors import Conflict, NotFound, Overtaken
+from app.models import Assignment, Demonstration, Ranking, Revision, Slot, Snapshot, SnapshotItem, User
+from app.models.columns import RevisionKind
+from app.rules.revisions import same_content
+from app.services import assignments, audit
+
+Label = Demonstration | Ranking
+L = TypeVar("L", Demonstration, Ranking)
+
+
+def kind_of(label: Label) -> str:
+    return "ranking" if isinstance(label, Ranking) else "demonstration"
+
+
+def content_of(label: Label) -> dict[str, Any]:
+    """What the label says, as a revision keeps it."""
+    return {name: getattr(label, name) for name in label.CONTENT}
+
+
+def as_draft(label: Label) -> dict[str, Any]:
+    """What the label says, as the page of its task reads a draft."""
+    content = content_of(label)
+    return {**{name: content[name] for name in content if name != "seconds"}, "page": {"seconds": label.seconds or 0}}
+
+
+def get_label(session: Session, kind: str, label_id: int, user: User, *, anybodys: bool = False) -> Label:
+    """Her own label, or with `anybodys` one of whoever. Raises NotFound."""
+    label: Label | None
+    label = session.get(Ranking, label_id) if kind == "ranking" else session.get(Demonstration, label_id)
+    if label is None or not (anybodys or label.user_id == user.id):
+        raise NotFound(f"There is no {kind} {label_id} of yours.")
+    return label
+
+
+def lock_label(session: Session, kind: str, label_id: int, user: User, *, anybodys: bool = False) -> Label:
+    """The same for a change: the label as it stands now, which nobody else changes or freezes meanwhile."""
+    label = get_label(session, kind, label_id, user, anybodys=anybodys)
+    if label.assignment_id is not None:
+        assignments.lock_assignment(session, label.assignment_id)
+    _lock_row(session, label)
+    return label
+
+
+def label_of(session: Session, assignment: Assignment) -> Label | None:
+    """What was sent for a task, withdrawn or not."""
+    if assignment.kind == "ranking":
+        return session.scalar(select(Ranking).where(Ranking.assignment_id == assignment.id))
+    return session.scalar(select(Demonstration).where(Demonstration.assignment_id == assignment.id))
+
+
+def find_snapshots(session: Session, labels: Iterable[Label]) -> dict[tuple[str, int], Snapshot]:
+    """(kind, id) -> the first snapshot that has frozen the label; the others are in nobody's way."""
+    ids: dict[str, list[int]] = {"demonstration": [], "ranking": []}
+    for label in labels:
+        ids[kind_of(label)].append(label.id)
+    frozen = (
+        select(SnapshotItem.demonstration_id, SnapshotItem.ranking_id, Snapshot)
+        .join(Snapshot, Snapshot.id == SnapshotItem.snapshot_id)
+        .where(
+            or_(SnapshotItem.demonstration_id.in_(ids["demonstration"]), SnapshotItem.ranking_id.in_(ids["ranking"]))
+        )
+        .order_by(Snapshot.id.desc())
+    )
+    found: dict[tuple[str, int], Snapshot] = {}
+    for demonstration_id, ranking_id, snapshot in session.execute(frozen):
+        if ranking_id is not None:
+            found["ranking", ranking_id] = snapshot
+        elif demonstration_id is not None:
+            found["demonstration", demonstration_id] = snapshot
+    return found
+
+
+def refuse_frozen(session: Session, label: Label) -> None:
+    """Raises Conflict when a snapshot holds the label. The label must be locked, or the answer may be old."""
+    if snapshot := find_snapshots(session, [label]).get((kind_of(label), label.id)):
+        day = snapshot.created_at.astimezone(UTC)
+        raise Conflict(
+            f"Snapshot {snapshot.id} has frozen this label on {day:%-d %b %Y}: a training has read it. "
+            "It can no longer be changed."
+        )
+
+
+def list_revisions(session: Session, label: Label) -> Sequence[Revision]:
+    """Oldest first, each with who did it."""
+    column = Revision.ranking_id if isinstance(label, Ranking) else Revision.demonstration_id
+    query = select(Revision).options(joinedload(Revision.user, innerjoin=True)).where(column == label.id)
+    return session.scalars(query.order_by(Revision.id)).all()
+
+
+def revise_label(session: Session, label: L, user: User, fresh: L) -> L:
+    """Let a locked label say what `fresh` says. The same content again stores nothing. Raises Conflict."""
+    refuse_frozen(session, label)
+    if label.withdrawn_at is not None:
+        raise Conflict("This label is withdrawn. Restore it before you edit it.")
+    if not same_content(content_of(label), content_of(fresh)):
+        _keep(session, label, user, RevisionKind.EDITED)
+        _say(label, fresh)
+    discard_edit(session, label)
+    session.flush()
+    return label
+
+
+def revive_label(session: Session, label: L, user: User, fresh: L) -> L:
+    """What she had taken back is sent again: the same row, saying what `fresh` says."""
+    _keep(session, label, user, RevisionKind.RESTORED)
+    _say(label, fresh)
+    label.idempotency_key, label.withdrawn_at = fresh.idempotency_key, None
+    return label
+
+
+def withdraw_label(session: Session, label: Label, user: User) -> Label:
+    """Take a locked label out of everything; its slot is free for somebody else. Twice is the same as once."""
+    refuse_frozen(session, label)
+    if label.withdrawn_at is not None:
+        return label
+    _withdraw(session, label, user)
+    if label.assignment_id is not None:
+        discard_edit(session, label)
+        assignments.empty_slot(session, _assignment_of(session, label).slot)
+    elif (slot := _import_slot(session, label)) is not None and not _has_sibling(session, label):
+        assignments.empty_slot(session, slot)
+    session.flush()
+    return label
+
+
+def restore_label(session: Session, label: Label, user: User) -> Label:
+    """A locked, withdrawn label counts again, if its slot is still open. Twice is the same as once. Raises Conflict."""
+    if label.withdrawn_at is None:
+        return label
+    if user.id == label.user_id and _withdrawn_by(session, label) != user.id:
+        raise Conflict("An admin has withdrawn this label, so only an admin can restore it.")
+    _fill_slot(session, label)
+    _keep(session, label, user, RevisionKind.RESTORED)
+    label.withdrawn_at = None
+    _note(session, label, user, "restore")
+    session.flush()
+    return label
+
+
+def undo_submission(session: Session, assignment_id: int, user: User) -> Assignment:
+    """Her last label in a project is a task in her hands again; its draft is what she had sent. Raises Conflict."""
+    assignment = assignments.lock_for_submission(session, assignment_id, user)
+    label = label_of(session, assignment)
+    if label is None:
+        raise Conflict("You have not sent this task, so there is nothing to take back.")
+    _lock_row(session, label)
+    if assignment.submitted_at is None and assignment.skipped_at is None:
+        return assignment  # taken back already
+    refuse_frozen(session, label)
+    if label.withdrawn_at is not None:
+        raise Conflict("You have withdrawn this label. You can restore it in your history.")
+    if session.scalar(select(_sent_after(assignment))):
+        raise Conflict("You have sent another label since. You can edit this one in your history.")
+    now = assignments.database_now(session)
+    _withdraw(session, label, user)
+    assignment.draft, assignment.draft_saved_at = as_draft(label), now
+    assignments.reopen(session, assignment, user, now)
+    session.flush()
+    return assignment
+
+
+def save_edit(session: Session, label: Label, draft: Any) -> datetime:
+    """Keep an edit that is not sent yet, where the task's draft was. Raises Conflict for a frozen label."""
+    refuse_frozen(session, label)
+    if label.assignment_id is None or label.withdrawn_at is not None:
+        raise Conflict("This label is withdrawn. Restore it before you edit it.")
+    assignment, now = _assignment_of(session, label), assignments.database_now(session)
+    assignment.draft, assignment.draft_saved_at = draft, now
+    session.flush()
+    return now
+
+
+def discard_edit(session: Session, label: Label) -> None:
+    if label.assignment_id is not None:
+        assignment = _assignment_of(session, label)
+        if assignment.draft is not None:  # the moment tells a browser that what it still has is older
+            assignment.draft, assignment.draft_saved_at = None, assignments.database_now(session)
+
+
+def _lock_row(session: Session, label: Label) -> None:
+    """Lock the label and read it anew. (`Session.refresh` would lock what was once joined to it as well.)"""
+    table = Ranking if isinstance(label, Ranking) else Demonstration
+    query = select(table).where(table.id == label.id).with_for_update()
+    session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def _keep(session: Session, label: Label, user: User, kind: RevisionKind) -> None:
+    column = "ranking_id" if isinstance(label, Ranking) else "demonstration_id"
+    kept = {column: label.id, "number": label.revision, "content": content_of(label)}
+    session.add(Revision(**kept, kind=kind, user_id=user.id))
+
+
+def _say(label: L, fresh: L) -> None:
+    for name in label.CONTENT:
+        setattr(label, name, getattr(fresh, name))
+    label.revision += 1
+
+
+def _withdraw(session: Session, label: Label, user: User) -> None:
+    _keep(session, label, user, RevisionKind.WITHDRAWN)
+    label.withdrawn_at = assignments.database_now(session)
+    _note(session, label, user, "withdraw")
+
+
+def _note(session: Session, label: Label, user: User, what: str) -> None:
+    """Her own doings stand in the revisions; what is done to somebody's label is for the audit log as well."""
+    if user.id != label.user_id:
+        audit.record(session, user, f"label.{what}", f"{kind_of(label)}:{label.id}", labeler=label.user_id)
+
+
+def _assignment_of(session: Session, label: Label) -> Assignment:
+    query = select(Assignment).options(joinedload(Assignment.slot)).where(Assignment.id == label.assignment_id)
+    return session.scalars(query).one()
+
+
+def _sent_after(assignment: Assignment) -> Any:
+    return exists().where(
+        Assignment.user_id == assignment.user_id,
+        Assignment.project_id == assignment.project_id,
+        Assignment.submitted_at > assignment.submitted_at,
+    )
+
+
+def _withdrawn_by(session: Session, label: Label) -> int | None:
+    withdrawals = [r.user_id for r in list_revisions(session, label) if r.kind == RevisionKind.WITHDRAWN]
+    return withdrawals[-1] if withdrawals else None
+
+
+def _fill_slot(session: Session, label: Label) -> None:
+    """The slot takes the label back, or there is a Conflict."""
+    now = assignments.database_now(session)
+    taken = Conflict("Somebody else has this task by now, so the label cannot be restored. It stays in the history.")
+    if label.assignment_id is None:
+        if slot := _import_slot(session, label):
+            slot.submitted_at = slot.submitted_at or now
+        return
+    assignment, owner = _assignment_of(session, label), session.get_one(User, label.user_id)
+    try:
+        assignments.take_slot(session, assignment, owner, now)
+    except Overtaken:
+        raise taken from None
+    sent = assignment.submitted_at
+    assignments.complete_slot(assignment, owner, now)
+    assignment.submitted_at, assignment.skipped_at = sent or now, None
+
+
+def _import_slot(session: Session, label: Label) -> Slot | None:
+    """The slot that an imported demonstration fills, locked: the first of its prompt, unless a labeler has that one.
+
+    An import stands beside what labelers write and takes nothing from them, so restoring one never fails.
+    """
+    if isinstance(label, Ranking):
+        return None
+    return session.scalar(
+        select(Slot)
+        .where(
+            Slot.kind == "demonstration", Slot.prompt_id == label.prompt_id, Slot.ordinal == 1, Slot.holder_id.is_(None)
+        )
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def _has_sibling(session: Session, label: Label) -> bool:
+    """Whether another imported answer to the same prompt fills the slot as well."""
+    assert isinstance(label, Demonstration)
+    others = select(func.count()).where(
+        Demonstration.prompt_id == label.prompt_id,
+        Demonstration.id != label.id,
+        Demonstration.assignment_id.is_(None),
+        Demonstration.withdrawn_at.is_(None),
+    )
+    return bool(session.scalar(others))

@@ -1,0 +1,86 @@
+/* Which key does which command, and how a person changes it. Kept in this browser, apart for each person.
+   Letters A to I are always responses and digits always rate, so commands live on the other signs. */
+import { $, $$ } from "../dom.js";
+
+export const DELIVERED = { undo: "z", flags: "x", skip: "s", report: "r", reason: "n", guide: "m", keys: "?", prompt: "p", wide: "w", order: "o", compare: "v", raw: "t", sure: "u", better: "j" };
+/** What Shift makes of a command. */
+export const SHIFTED = { undo: "redo", raw: "rawAll" };
+
+const MODIFIERS = ["Shift", "Control", "Alt", "Meta", "AltGraph"];
+export const keyName = (key) => (key === key.toLowerCase() && key.toUpperCase().length === 1 ? key.toUpperCase() : key);
+
+/** Why `event` cannot be the key of `command`: a sentence, or "" when it can. `name(command)` says what one is called. */
+export function refusal(event, command, map, name) {
+  const { key, shiftKey } = event, low = key.toLowerCase();
+  if (event.ctrlKey || event.altKey || event.metaKey) return "Keys with Ctrl, Alt, Windows or Command belong to the browser and to screen readers.";
+  if (["CapsLock", "Insert", "NumLock", "ScrollLock"].includes(key)) return `${key} belongs to screen readers.`;
+  if (["Enter", " ", "Tab", "Backspace", "Delete"].includes(key) || /^(Arrow|Home|End|Page)/.test(key)) return "Enter, space, deleting, arrows and paging keep what they do.";
+  if (/^[a-i]$/.test(low)) return "A to I are the responses.";
+  if (/^[0-9-]$/.test(low)) return "Digits and the hyphen rate and set flags.";
+  if (low === "/" || low === "'") return "Some browsers open their search with this key.";
+  if ([...key].length !== 1) return "Only a key that writes one sign can be used.";
+  if (shiftKey && low !== key) return "Shift with a letter is kept for a second meaning. Press the letter alone.";
+  const other = Object.keys(map).find((each) => each !== command && map[each] === low);
+  return other ? `${keyName(low)} is “${name(other)}” already. Change that one first.` : "";
+}
+
+/** The map of this person; what a kept one may hold that does not fit is left as delivered. */
+export function openKeymap(person) {
+  const store = `tutelage.keymap.${person}`;
+  let map = { ...DELIVERED };
+  try {
+    for (const [command, key] of Object.entries(JSON.parse(localStorage.getItem(store) || "{}")))
+      if (command in DELIVERED && typeof key === "string" && !refusal({ key }, command, map, String)) map[command] = key;
+  } catch { /* Unreadable or refused: as delivered. */ }
+  const keep = (next) => {
+    map = next;
+    const own = Object.fromEntries(Object.entries(map).filter(([command, key]) => DELIVERED[command] !== key));
+    try { localStorage.setItem(store, JSON.stringify(own)); } catch { /* It then lasts as long as the page. */ }
+    label();
+  };
+  /** Every key printed on the page follows. */
+  const label = () => { for (const kbd of $$("[data-key]")) kbd.textContent = (kbd.dataset.shift ? "Shift " : "") + keyName(map[kbd.dataset.key]); };
+  label();
+  return {
+    all: () => map,
+    commandOf: (key) => Object.keys(map).find((command) => map[command] === key),
+    change: (command, key) => keep({ ...map, [command]: key.toLowerCase() }),
+    reset: () => keep({ ...DELIVERED }),
+  };
+}
+
+/** The list in the keys dialog: Change waits for one key; Escape and Tab leave things as they are. */
+export function openKeyList(keymap) {
+  const dialog = $("#keys"), said = $("#keys-said");
+  const name = (command) => $(`[data-command="${command}"]`, dialog)?.dataset.name || command;
+  let waiting = null;
+  const stop = (sentence = "") => {
+    if (waiting) waiting.textContent = "Change";
+    waiting = null;
+    said.textContent = sentence;
+  };
+  dialog.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-change]");
+    if (button && button !== waiting) {
+      stop(`Press the new key for “${name(button.closest("[data-command]").dataset.command)}”. Esc leaves it as it is.`);
+      waiting = button;
+      button.textContent = "Press a key";
+    }
+    if (event.target.closest("#keys-reset")) { keymap.reset(); stop("All keys are as delivered."); }
+  });
+  dialog.addEventListener("keydown", (event) => {
+    if (!waiting) return;
+    if (event.key === "Tab") return stop();
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.key === "Escape") return stop("Nothing was changed.");
+    if (MODIFIERS.includes(event.key)) return; // what follows decides
+    const { command } = waiting.closest("[data-command]").dataset, why = refusal(event, command, keymap.all(), name);
+    if (why) { said.textContent = why; return; }
+    keymap.change(command, event.key);
+    stop(`“${name(command)}” is now on ${keyName(event.key.toLowerCase())}.`);
+  });
+  dialog.addEventListener("keyup", (event) => { if (waiting) event.preventDefault(); }); // space would press the button
+  dialog.addEventListener("cancel", (event) => { if (waiting) event.preventDefault(); });
+  dialog.addEventListener("close", () => stop());
+}
