@@ -23,7 +23,7 @@ from app.services.projects import CREATION_ONLY, DEFAULT_GUIDELINES, ProjectDraf
 router = APIRouter()
 
 NUMBERS = ("responses_per_prompt", "overlap", "demonstration_threshold", "ranking_threshold", "comparisons_per_round")
-SWITCHES = ("asks_ratings", "chat", "improves_responses", "labelers_write_prompts")
+SWITCHES = ("chat", "improves_responses", "labelers_write_prompts")
 Values = dict[str, Any]
 
 
@@ -77,7 +77,7 @@ def _typed(form: FormData) -> Values:
     """The form as it was filled in, so that a refused one comes back whole."""
     names = ("name", "slug", "base_model", *NUMBERS, "recipe", "response_flags", "guidelines", "use_case_texts")
     typed: Values = {name: str(form.get(name, "")).replace("\r\n", "\n") for name in names}
-    return typed | {name: name in form for name in SWITCHES}
+    return typed | {name: name in form for name in ("asks_ratings", *SWITCHES)}
 
 
 def _parsed(typed: Values) -> Values:

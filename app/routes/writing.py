@@ -58,6 +58,9 @@ class EditPage:
     heading: str = "Write a better one"
     saved_at: None = None
     ended: None = None
+    undoable: None = None
+    taken_back: None = None
+    editing: bool = False
     chat: bool = False
     rounds: list[dict[str, str]] = field(default_factory=list)
 
