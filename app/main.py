@@ -30,6 +30,8 @@ PAGES = (
     "labeling",
     "guidelines",
     "history",
+    "writing",
+    "written_prompts",
     "projects",
     "label_schemas",
     "prompts",

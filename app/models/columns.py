@@ -45,6 +45,14 @@ class Split(StrEnum):
     EVALUATION = "evaluation"
 
 
+class PromptKind(StrEnum):
+    """How a prompt was written (InstructGPT, A.1)."""
+
+    PLAIN = "plain"
+    FEW_SHOT = "few_shot"
+    USER_BASED = "user_based"
+
+
 class TaskKind(StrEnum):
     DEMONSTRATION = "demonstration"
     RANKING = "ranking"

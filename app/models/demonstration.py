@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, false
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
@@ -25,7 +26,7 @@ class Demonstration(Base):
     )
 
     # What the labeler says: what an edit replaces and a revision keeps (models/revision.py).
-    CONTENT: ClassVar[tuple[str, ...]] = ("text", "seconds")
+    CONTENT: ClassVar[tuple[str, ...]] = ("text", "turns", "sources", "pasted_share", "warnings", "seconds")
 
     id: Mapped[Id]
     project_id: Mapped[ProjectId]
@@ -36,7 +37,13 @@ class Demonstration(Base):
     text: Mapped[str] = mapped_column(Text)
     guideline_version: Mapped[int | None]
     seconds: Mapped[float | None]
-    source: Mapped[str] = mapped_column(String(20), server_default="labeler")  # labeler, import, starter
+    source: Mapped[str] = mapped_column(String(20), server_default="labeler")  # labeler, edit, import, starter
+    # Null in the five below: not asked. An empty list: asked, and there was nothing.
+    turns: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))  # [{"role", "content"}] after `text`
+    sources: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))  # [{"url", "note"}]
+    pasted_share: Mapped[float | None]  # of the characters, as her browser measured it; 0 to 1
+    warnings: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))  # keys of rules/demonstrations.py
+    edited_completion_id: Mapped[UUID | None] = mapped_column(ForeignKey("completions.id"), index=True)
     simulated: Mapped[bool] = mapped_column(server_default=false())
     revision: Mapped[int] = mapped_column(server_default="1")  # how often it has been said, edits included
     withdrawn_at: Mapped[Moment | None]  # while set, no training, export or count knows of it

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
-from app.models.columns import Created, Id, Json, Moment
+from app.models.columns import Created, Id, Json, JsonList, Moment
 
 if TYPE_CHECKING:
     from app.models.checkpoint import Checkpoint
@@ -31,6 +31,10 @@ class Project(Base):
     demonstration_threshold: Mapped[int] = mapped_column(server_default="100")  # new ones that start SFT
     ranking_threshold: Mapped[int] = mapped_column(server_default="300")  # new ones that start the reward model
     comparisons_per_round: Mapped[int] = mapped_column(server_default="400")  # prompts sampled for ranking
+    chat: Mapped[bool] = mapped_column(server_default=false())  # a demonstration may go on for several turns
+    improves_responses: Mapped[bool] = mapped_column(server_default=false())  # labelers may better what they ranked
+    labelers_write_prompts: Mapped[bool] = mapped_column(server_default=false())
+    use_case_texts: Mapped[JsonList] = mapped_column(server_default=text("'[]'::jsonb"))  # for user-based prompts
     recipe: Mapped[
         Json
     ]  # {"sft": {...}, "sampling": {...}, "reward": {...}, "ppo": {...}}: overrides of training.config

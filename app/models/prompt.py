@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
-from app.models.columns import Created, Id, JsonList, ProjectId, Split, one_of
+from app.models.columns import Created, Id, JsonList, ProjectId, PromptKind, Split, one_of
 
 
 class Prompt(Base):
@@ -15,7 +15,14 @@ class Prompt(Base):
         UniqueConstraint("project_id", "content_hash"),
         UniqueConstraint("project_id", "external_id"),
         Index("ix_prompts_project_id_split", "project_id", "split", "id"),
+        Index(
+            "ix_prompts_project_id_author_id",
+            "project_id",
+            "author_id",
+            postgresql_where=text("author_id IS NOT NULL"),
+        ),
         one_of("split", Split),
+        one_of("kind", PromptKind),
     )
 
     id: Mapped[Id]
@@ -26,4 +33,8 @@ class Prompt(Base):
     use_case: Mapped[str | None] = mapped_column(String(40))
     source: Mapped[str] = mapped_column(String(20), server_default="import")  # labeler, api, import, starter
     split: Mapped[str] = mapped_column(String(12), server_default="train")
+    kind: Mapped[str] = mapped_column(String(12), server_default="plain")
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))  # the labeler who wrote it
+    group_key: Mapped[str | None] = mapped_column(String(64))  # of what was sent together: a few-shot set
+    use_case_text: Mapped[str | None] = mapped_column(Text)  # what a user-based prompt was written from
     created_at: Mapped[Created]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, false, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
@@ -45,6 +45,7 @@ class Ranking(Base):
     guideline_version: Mapped[int]
     schema_version: Mapped[int] = mapped_column(server_default="1")
     seconds: Mapped[float]
+    source: Mapped[str] = mapped_column(String(20), server_default="labeler")  # labeler, edit
     simulated: Mapped[bool] = mapped_column(server_default=false())
     revision: Mapped[int] = mapped_column(server_default="1")  # how often it has been said, edits included
     withdrawn_at: Mapped[Moment | None]  # while set, no training, export or count knows of it

@@ -33,6 +33,7 @@ from app.rules.label_schemas import FLAG_KINDS
 from app.rules.revisions import letters_of
 from app.security import CurrentUser, SessionDep
 from app.services import assignments, demonstrations, history, label_schemas, projects, rankings, revisions
+from app.services.answers import Answer
 from app.services.assignments import Task
 from app.services.history import Entry, Step
 from app.services.rankings import RankingDraft
@@ -181,10 +182,10 @@ def _task_of(session: Session, user: User, entry: Entry) -> Task:
 
 
 def _store_edit(
-    session: Session, user: User, kind: LabelKind, label_id: int, content: RankingDraft | str, seconds: float | None
+    session: Session, user: User, kind: LabelKind, label_id: int, content: RankingDraft | Answer, seconds: float | None
 ) -> Demonstration | Ranking:
     if kind is LabelKind.ranking and isinstance(content, RankingDraft):
         return rankings.edit_ranking(session, label_id, user, content, seconds)
-    if kind is LabelKind.demonstration and isinstance(content, str):
-        return demonstrations.edit_demonstration(session, label_id, user, content, seconds)
+    if kind is LabelKind.demonstration and isinstance(content, Answer):
+        return demonstrations.edit_demonstration(session, label_id, user, content.text, seconds, content.details)
     raise Invalid(f"This label is a {kind.value}.")

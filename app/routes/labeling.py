@@ -19,7 +19,8 @@ from app.errors import Invalid
 from app.models import Project, User
 from app.models.columns import TaskKind
 from app.pages import markdown, render
-from app.routes.task_pages import Shared, TaskPage, rank_page, ranking_from_form, write_page
+from app.routes.answer_forms import DetailsIn, answer_from_form, form_details
+from app.routes.task_pages import LETTERS, Shared, TaskPage, rank_page, ranking_from_form, write_page
 from app.rules.label_schemas import Fields
 from app.security import CurrentUser, SessionDep
 from app.services import (
@@ -33,6 +34,7 @@ from app.services import (
     rankings,
     revisions,
 )
+from app.services.answers import Answer
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 
@@ -83,7 +85,9 @@ def show_task(request: Request, session: SessionDep, user: CurrentUser, assignme
     if task.assignment.submitted_at is not None or task.assignment.skipped_at is not None:
         label = revisions.label_of(session, task.assignment)
         way = WAYS[TaskKind(task.assignment.kind)]
-        return render(request, "labeling/closed.html", project=task.project, task=task, label=label, way=way)
+        return render(
+            request, "labeling/closed.html", project=task.project, task=task, label=label, way=way, letters=LETTERS
+        )
     return render_task(request, task_page(session, user, task))
 
 
@@ -137,8 +141,8 @@ class RatingIn(BaseModel):
     flags: list[str] = Field(default_factory=list)
 
 
-class SubmissionIn(BaseModel):
-    """A label as the pages' scripts send it: `text`, or `tiers` with what belongs to them."""
+class SubmissionIn(DetailsIn):
+    """A label as the pages' scripts send it: `text` with its details, or `tiers` with what belongs to them."""
 
     text: str | None = None
     tiers: list[list[str]] | None = None
@@ -161,12 +165,12 @@ def submit(
     return _store(session, user, assignment_id, idempotency_key, content_sent(label), label.seconds)
 
 
-def content_sent(label: SubmissionIn) -> RankingDraft | str:
+def content_sent(label: SubmissionIn) -> RankingDraft | Answer:
     if label.tiers is not None:
         ratings = {key: rating.model_dump(exclude_none=True) for key, rating in label.ratings.items()}
         return RankingDraft(label.tiers, ratings, label.comment, label.prompt_flags, label.confidence)
     if label.text is not None:
-        return label.text
+        return Answer(label.text, label.details())
     raise Invalid("The submission holds neither a ranking nor a text.")
 
 
@@ -197,8 +201,11 @@ def send_form(
     return see_other(stored["next"])
 
 
-def content_of_form(task: Task, asked: Fields, form: FormData) -> RankingDraft | str:
-    return ranking_from_form(task, asked, form) if task.completions else str(form.get("text", ""))
+def content_of_form(task: Task, asked: Fields, form: FormData) -> RankingDraft | Answer:
+    if task.completions:
+        return ranking_from_form(task, asked, form)
+    answer = answer_from_form(form)
+    return Answer(answer.text, form_details(answer))
 
 
 @router.post("/preview")
@@ -208,12 +215,17 @@ def preview(user: CurrentUser, text: Annotated[str, Form(max_length=200_000)] = 
 
 
 def _store(
-    session: Session, user: User, assignment_id: int, key: UUID, content: RankingDraft | str, seconds: float | None
+    session: Session,
+    user: User,
+    assignment_id: int,
+    key: UUID,
+    content: RankingDraft | Answer,
+    seconds: float | None,
 ) -> dict[str, Any]:
     task = assignments.load_task(session, assignment_id, user)
     row = (
-        demonstrations.submit_demonstration(session, assignment_id, user, key, content, seconds)
-        if isinstance(content, str)
+        demonstrations.submit_demonstration(session, assignment_id, user, key, content.text, seconds, content.details)
+        if isinstance(content, Answer)
         else rankings.submit_ranking(session, assignment_id, user, key, content, seconds)
     )
     return {"id": row.id, "next": next_url(session, user, task.project, TaskKind(task.assignment.kind))}

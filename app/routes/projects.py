@@ -23,6 +23,7 @@ from app.services.projects import CREATION_ONLY, DEFAULT_GUIDELINES, ProjectDraf
 router = APIRouter()
 
 NUMBERS = ("responses_per_prompt", "overlap", "demonstration_threshold", "ranking_threshold", "comparisons_per_round")
+SWITCHES = ("chat", "improves_responses", "labelers_write_prompts")
 Values = dict[str, Any]
 
 
@@ -30,7 +31,7 @@ Values = dict[str, Any]
 def new_project(request: Request, session: SessionDep, user: Admin) -> HTMLResponse:
     blank = asdict(ProjectDraft(name="", slug="", base_model="starter/model"))
     flags = "\n".join(flag["label"] for flag in DEFAULT_RESPONSE_FLAGS)
-    typed = blank | {"recipe": "", "response_flags": flags, "guidelines": DEFAULT_GUIDELINES}
+    typed = blank | {"recipe": "", "response_flags": flags, "guidelines": DEFAULT_GUIDELINES, "use_case_texts": ""}
     return render(request, "projects/new.html", typed=typed, errors={}, problem=None)
 
 
@@ -74,9 +75,9 @@ def change_settings(
 
 def _typed(form: FormData) -> Values:
     """The form as it was filled in, so that a refused one comes back whole."""
-    names = ("name", "slug", "base_model", *NUMBERS, "recipe", "response_flags", "guidelines")
+    names = ("name", "slug", "base_model", *NUMBERS, "recipe", "response_flags", "guidelines", "use_case_texts")
     typed: Values = {name: str(form.get(name, "")).replace("\r\n", "\n") for name in names}
-    return typed | {"asks_ratings": "asks_ratings" in form}
+    return typed | {name: name in form for name in ("asks_ratings", *SWITCHES)}
 
 
 def _parsed(typed: Values) -> Values:
@@ -97,6 +98,7 @@ def _parsed(typed: Values) -> Values:
     if errors:
         raise Invalid("Some fields cannot be read.", errors=errors)
     values["response_flags"] = parse_flags(typed["response_flags"], DEFAULT_RESPONSE_FLAGS)
+    values["use_case_texts"] = [line.strip() for line in typed["use_case_texts"].splitlines() if line.strip()]
     return values
 
 
@@ -126,8 +128,9 @@ def _settings_page(
         "name": project.name,
         "slug": project.slug,
         "base_model": project.base_model,
+        "use_case_texts": "\n".join(project.use_case_texts),
         "recipe": json.dumps(project.recipe, indent=2) if project.recipe else "",
-        **{name: getattr(project, name) for name in NUMBERS},
+        **{name: getattr(project, name) for name in (*NUMBERS, *SWITCHES)},
     }
     return render(
         request,

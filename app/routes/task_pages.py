@@ -14,7 +14,8 @@ from uuid import UUID
 from starlette.datastructures import FormData
 
 from app.errors import Invalid
-from app.models import Assignment, Guideline, Project
+from app.models import Assignment, Guideline, Project, Prompt
+from app.routes.answer_forms import answer_from_draft, answer_from_form
 from app.rules.label_schemas import Fields, Flag
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
@@ -97,6 +98,9 @@ class WritePage(TaskPage):
     template: ClassVar[str] = "demonstrations/write.html"
 
     text: str
+    chat: bool
+    rounds: list[dict[str, str]]  # further turns of a chat, a message of the user and its answer each
+    sources: list[dict[str, str]]
 
 
 def rank_page(
@@ -130,9 +134,19 @@ def rank_page(
 
 
 def write_page(task: Task, guideline: Guideline, *, form: FormData | None, **shared: Unpack[Shared]) -> WritePage:
-    text = str(form.get("text", "")) if form is not None else str(_draft(task).get("text") or "")
-    heading = "Edit your answer" if task.label else "Write an answer"
-    return WritePage(**_shared(task, guideline, **shared), heading=heading, text=text)
+    answer = answer_from_form(form) if form is not None else answer_from_draft(_draft(task))
+    return WritePage(
+        **_shared(task, guideline, **shared),
+        heading="Edit your answer" if task.label else "Write an answer",
+        text=answer.text,
+        chat=task.project.chat,
+        rounds=answer.rounds if task.project.chat else [],
+        sources=answer.sources,
+    )
+
+
+def prompt_turns(prompt: Prompt) -> list[Turn]:
+    return [Turn(WHO.get(turn["role"], turn["role"]), turn["content"]) for turn in prompt.messages]
 
 
 def _shared(task: Task, guideline: Guideline, **shared: Unpack[Shared]) -> dict[str, Any]:
@@ -144,7 +158,7 @@ def _shared(task: Task, guideline: Guideline, **shared: Unpack[Shared]) -> dict[
         "assignment_id": assignment.id,
         "at": f"/history/{assignment.kind}/{task.label.id}" if task.label else f"/assignments/{assignment.id}",
         "editing": editing,
-        "turns": [Turn(WHO.get(turn["role"], turn["role"]), turn["content"]) for turn in task.prompt.messages],
+        "turns": prompt_turns(task.prompt),
         "expires_at": None if editing else assignment.expires_at,
         "ended": assignment.expires_at if ended else None,
         "saved_at": assignment.draft_saved_at if editing or assignment.draft is not None else None,

@@ -34,8 +34,29 @@ def label_split(prompt_split: str, labeler_group: str | None) -> str:
     return prompt_split
 
 
-def demonstration_to_trl(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"prompt": row["messages"], "completion": [{"role": "assistant", "content": row["response"]}]}
+def said(**values: Any) -> dict[str, Any]:
+    """The members that say something. Rows from before a member existed thus keep their bytes, and their hash."""
+    return {name: value for name, value in values.items() if value is not None and value != []}
+
+
+def expand_turns(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A demonstration as training reads it: one row for each answer of its chat, with all that was said before it.
+
+    They share their `id`, so that a split by id never parts them. A row without `turns` stays as it is.
+    """
+    first = {name: value for name, value in row.items() if name != "turns"}
+    yield first
+    said_before = [*row["messages"], {"role": "assistant", "content": row["response"]}]
+    for turn in row.get("turns") or ():
+        if turn["role"] == "assistant":
+            yield {**first, "messages": list(said_before), "response": turn["content"]}
+        said_before.append(turn)
+
+
+def demonstration_to_trl(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """One pair for each answer: TRL learns from every token of a completion, and the user's turns are not hers."""
+    for part in expand_turns(row):
+        yield {"prompt": part["messages"], "completion": [{"role": "assistant", "content": part["response"]}]}
 
 
 def ranking_to_trl(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

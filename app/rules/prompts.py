@@ -1,16 +1,34 @@
-"""What a prompt row must hold, and the hash by which the same prompt is recognised. Asked by services/prompts.py."""
+"""What a prompt row must hold, the hash by which the same prompt is recognised, and how labelers' prompts are expanded.
+
+Asked by services/prompts.py and services/written_prompts.py.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 ROLES = ("system", "user", "assistant")
 SPLITS = ("train", "validation", "evaluation")
 MAX_MESSAGES = 200
 MAX_NAME = 200
+# What prompts are for (InstructGPT, table 1), the commonest first.
+USE_CASES = (
+    "generation",
+    "open_qa",
+    "brainstorming",
+    "chat",
+    "rewrite",
+    "summarization",
+    "classification",
+    "other",
+    "closed_qa",
+    "extraction",
+)
+FEWEST_PAIRS, MOST_PAIRS = 2, 10
+OPENING = 200  # characters: prompts of one author that open alike are one prompt (InstructGPT, A.1)
 
 
 def messages_problem(messages: Any) -> str | None:
@@ -93,3 +111,37 @@ def content_hash(messages: list[dict[str, str]]) -> str:
     """SHA-256 of the conversation in one canonical form."""
     canonical = json.dumps([[message["role"], message["content"]] for message in messages], ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def opening(messages: Sequence[dict[str, str]]) -> str | None:
+    """How the conversation opens, by which an author's near copies are found; None where it is too short to say."""
+    text = messages[0]["content"][:OPENING]
+    return text if len(text) == OPENING else None
+
+
+def expand_few_shot(instruction: str, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[dict[str, str]], str]]:
+    """K pairs of query and response as K examples: each query once asked, after the other pairs as the conversation.
+
+    Returns (messages, response) of each; the instruction opens the conversation (InstructGPT, A.1).
+    """
+    examples = []
+    for asked, (query, response) in enumerate(pairs):
+        shown = [pair for number, pair in enumerate(pairs) if number != asked]
+        messages: list[dict[str, str]] = []
+        for other_query, other_response in shown:
+            messages.append({"role": "user", "content": other_query})
+            messages.append({"role": "assistant", "content": other_response})
+        messages.append({"role": "user", "content": query})
+        messages[0] = {"role": "user", "content": f"{instruction}\n\n{messages[0]['content']}"}
+        examples.append((messages, response))
+    return examples
+
+
+def written_split(earlier: str | None, labeler_group: str) -> str:
+    """The split of a prompt that a labeler wrote: that of her earlier ones, so that an author never straddles splits.
+
+    Her first follows her group: what held-out labelers write is held out (InstructGPT splits prompts by user).
+    """
+    if earlier is not None:
+        return earlier
+    return "validation" if labeler_group == "held_out" else "train"

@@ -15,43 +15,58 @@ from app.errors import Invalid, NotFound
 from app.models import Assignment, Demonstration, Project, Prompt, Slot, User
 from app.rules.prompts import content_hash, row_messages
 from app.services import prompts, revisions
+from app.services.answers import Details, answer_columns, check_answer
 from app.services.labels import make_anew, seconds_spent, store_once
 
-LONGEST_TEXT = 100_000
+NO_DETAILS = Details()
 
 
 def submit_demonstration(
-    session: Session, assignment_id: int, user: User, key: UUID, text: str, seconds: float | None = None
+    session: Session,
+    assignment_id: int,
+    user: User,
+    key: UUID,
+    text: str,
+    seconds: float | None = None,
+    details: Details = NO_DETAILS,
 ) -> Demonstration:
     """Store her answer once; the same key gives the same row. Raises Invalid, Conflict, Overtaken, NotFound."""
-    _check_text(text)
-    make = _maker(user, key, text, seconds)
-    return store_once(session, Demonstration, "demonstration", assignment_id, user, key, {"text": text}, make)
+    make = _maker(session, user, key, text, seconds, details)
+    more = {"turns": details.turns, "sources": details.sources}
+    draft = {"text": text, **{name: value for name, value in more.items() if value}}
+    return store_once(session, Demonstration, "demonstration", assignment_id, user, key, draft, make)
 
 
 def edit_demonstration(
-    session: Session, demonstration_id: int, user: User, text: str, seconds: float | None = None
+    session: Session,
+    demonstration_id: int,
+    user: User,
+    text: str,
+    seconds: float | None = None,
+    details: Details = NO_DETAILS,
 ) -> Demonstration:
     """Let her own answer say something else. Raises Invalid, NotFound, and Conflict once it is frozen or withdrawn."""
     demonstration = revisions.lock_label(session, "demonstration", demonstration_id, user)
     assert isinstance(demonstration, Demonstration)
-    _check_text(text)
     told = demonstration.seconds if seconds is None else seconds
-    make = _maker(user, demonstration.idempotency_key, text, told)
+    make = _maker(session, user, demonstration.idempotency_key, text, told, details)
     return revisions.revise_label(session, demonstration, user, make_anew(session, demonstration, make))
 
 
 def _maker(
-    user: User, key: UUID | None, text: str, seconds: float | None
+    session: Session, user: User, key: UUID | None, text: str, seconds: float | None, details: Details
 ) -> Callable[[Assignment, datetime], Demonstration]:
     def make(assignment: Assignment, now: datetime) -> Demonstration:
+        project = session.get_one(Project, assignment.project_id)
+        prompt = session.get_one(Prompt, assignment.prompt_id)
+        check_answer(project, text, details)
         return Demonstration(
             project_id=assignment.project_id,
             prompt_id=assignment.prompt_id,
             assignment_id=assignment.id,
             user_id=user.id,
             idempotency_key=key,
-            text=text.strip(),
+            **answer_columns(session, project, prompt, text, details),
             guideline_version=assignment.guideline_version,
             seconds=seconds_spent(assignment, now, seconds),
             simulated=user.simulated,
@@ -135,12 +150,3 @@ def _store_demonstrations(
 
 def _prompt_line(row: dict[str, Any]) -> bytes:
     return json.dumps({name: value for name, value in row.items() if name != "response"}).encode()
-
-
-def _check_text(text: str) -> None:
-    if not text.strip():
-        raise Invalid("The answer is empty. Write one, or skip the task.")
-    if len(text) > LONGEST_TEXT:
-        raise Invalid(f"The answer is longer than {LONGEST_TEXT:,} characters.")
-    if "\x00" in text:
-        raise Invalid("The answer holds a zero byte, which no text may.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session, joinedload, selectinload
@@ -39,7 +40,7 @@ def stream_export(
         if format == "native":
             yield rules.to_line(row)
         elif kind == "demonstrations":
-            yield rules.to_line(rules.demonstration_to_trl(row))
+            yield from (rules.to_line(pair) for pair in rules.demonstration_to_trl(row))
         else:
             yield from (rules.to_line(pair) for pair in rules.ranking_to_trl(row))
 
@@ -71,6 +72,16 @@ def demonstration_rows(
             "use_case": prompt.use_case,
             "split": rules.label_split(prompt.split, _group(demonstration.user)),
             "created_at": demonstration.created_at.isoformat(),
+            **rules.said(
+                turns=demonstration.turns,
+                sources=demonstration.sources,
+                pasted_share=demonstration.pasted_share,
+                warnings=demonstration.warnings,
+                edited_completion=_text_of(demonstration.edited_completion_id),
+                prompt_kind=prompt.kind if prompt.author_id is not None else None,
+                use_case_text=prompt.use_case_text,
+                prompt_author=rules.pseudonym(prompt.author_id, key),
+            ),
         }
 
 
@@ -107,6 +118,9 @@ def _ranking_row(ranking: Ranking, key: bytes) -> dict[str, Any]:
                 "checkpoint": completion.checkpoint_id,
                 "sampling": completion.sampling,
                 "seed": completion.seed,
+                **rules.said(
+                    original=_text_of(completion.original_id), author=rules.pseudonym(completion.author_id, key)
+                ),
             }
             for completion in completions
         ],
@@ -125,6 +139,7 @@ def _ranking_row(ranking: Ranking, key: bytes) -> dict[str, Any]:
         "use_case": prompt.use_case,
         "split": rules.label_split(prompt.split, _group(ranking.user)),
         "created_at": ranking.created_at.isoformat(),
+        **rules.said(source=ranking.source if ranking.source != "labeler" else None),
     }
 
 
@@ -145,6 +160,10 @@ def _chosen(
 
 def _labeler(user: User | None, key: bytes) -> dict[str, Any]:
     return {"labeler": rules.pseudonym(user.id if user else None, key), "labeler_group": _group(user)}
+
+
+def _text_of(value: UUID | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _group(user: User | None) -> str | None:

@@ -47,6 +47,9 @@ _REQUIRED: dict[str, dict[str, Any]] = {
 }
 
 
+MOST_USE_CASE_TEXTS, LONGEST_USE_CASE_TEXT = 100, 1000
+
+
 @dataclass
 class ProjectDraft:
     """What a person says of a new project."""
@@ -63,6 +66,10 @@ class ProjectDraft:
     recipe: dict[str, Any] = field(default_factory=dict)
     guidelines: str = DEFAULT_GUIDELINES
     response_flags: list[Flag] | None = None  # with asks_ratings: version 1 of the label schema
+    chat: bool = False
+    improves_responses: bool = False
+    labelers_write_prompts: bool = False
+    use_case_texts: list[str] = field(default_factory=list)
 
 
 # What has versions of its own is changed by publishing the next one.
@@ -96,6 +103,10 @@ def create_project(session: Session, draft: ProjectDraft) -> Project:
         ranking_threshold=draft.ranking_threshold,
         comparisons_per_round=draft.comparisons_per_round,
         recipe=draft.recipe,
+        chat=draft.chat,
+        improves_responses=draft.improves_responses,
+        labelers_write_prompts=draft.labelers_write_prompts,
+        use_case_texts=draft.use_case_texts,
     )
     session.add(project)
     session.flush()
@@ -135,6 +146,10 @@ def _check_draft(draft: ProjectDraft) -> None:
     check("overlap", 1 <= draft.overlap <= 20, "Overlap must be from 1 to 20 labelers.")
     for name in ("demonstration_threshold", "ranking_threshold", "comparisons_per_round"):
         check(name, 1 <= getattr(draft, name) <= 10_000_000, "Give a number of at least 1.")
+    texts = draft.use_case_texts
+    fits = len(texts) <= MOST_USE_CASE_TEXTS and all(0 < len(text.strip()) <= LONGEST_USE_CASE_TEXT for text in texts)
+    most, longest = MOST_USE_CASE_TEXTS, LONGEST_USE_CASE_TEXT
+    check("use_case_texts", fits, f"Give at most {most} use-cases, each of 1 to {longest:,} characters.")
     errors += _recipe_problems(draft.recipe)
     errors += schema_rules.field_problems(_first_fields(draft))
     if errors:

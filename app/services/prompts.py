@@ -50,12 +50,12 @@ def import_prompts(session: Session, project: Project, lines: Iterable[bytes], s
         if not errors:
             batch.append(_prompt_values(project, row, source))
         if len(batch) >= BATCH:
-            stored += _store_prompts(session, project, batch)
+            stored += store_prompts(session, project, batch)
             batch = []
     if errors:
         many = "" if len(errors) < ERRORS_SHOWN else " (only the first are listed)"
         raise Invalid(f"Nothing was imported: {len(errors)} rows are not valid{many}.", errors=errors)
-    return stored + _store_prompts(session, project, batch)
+    return stored + store_prompts(session, project, batch)
 
 
 def read_rows(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any], str | None]]:
@@ -91,7 +91,8 @@ def _prompt_values(project: Project, row: dict[str, Any], source: str) -> dict[s
     }
 
 
-def _store_prompts(session: Session, project: Project, batch: list[dict[str, Any]]) -> int:
+def store_prompts(session: Session, project: Project, batch: list[dict[str, Any]]) -> int:
+    """Store those that the project does not have, each with its slots; returns how many these were."""
     if not batch:
         return 0
     statement = postgres_insert(Prompt).values(batch).on_conflict_do_nothing().returning(Prompt.id, Prompt.split)

@@ -176,7 +176,7 @@ def test_a_key_is_changed_and_the_buttons_follow(
     Keys(page)("?")
     change(page, "skip", "k")
     expect(page.locator("#keys-said")).to_have_text("“Skip” is now on K.")
-    change(page, "undo", "j")
+    change(page, "undo", "l")
     Keys(page)("Escape")
     expect(page.locator("#keys")).to_be_hidden()
     for _ in range(2):

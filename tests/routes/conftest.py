@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Checkpoint, Comparison, Demonstration, Job, Project, Prompt, User
 from app.services import projects, prompts, rounds, snapshots, tokens, users
-from tests.seed import add_comparison
+from tests.seed import add_comparison, read_guidelines
 
 PASSWORD = "four tall quiet horses"
 
@@ -66,9 +67,10 @@ def admin(make_person: Callable[..., Person]) -> Person:
 
 @pytest.fixture
 def sign_in(client: TestClient, session: Session) -> Callable[[User], str]:
-    """Give a person a password and the client their cookie; returns the plain session token."""
+    """Give a person who has read the guidelines a password, and the client their cookie; returns its token."""
 
     def enter(user: User) -> str:
+        read_guidelines(session, user)
         link = users.invite_user(session, user, None)
         users.accept_invitation(session, link.rsplit("/", 1)[1], PASSWORD)
         session.commit()
@@ -121,5 +123,6 @@ def world(session: Session, comparison: Comparison, admin: Person) -> dict[str, 
     return {
         "project": "village", "slug": "village", "kind": "demonstrations", "job_id": job.id,
         "demonstration_id": demonstration.id, "snapshot_id": snapshot.id, "checkpoint_id": checkpoint.id,
-        "version": 1, "user_id": scratch.id, "token_id": token.id, "token": link.rsplit("/", 1)[1],
+        "version": 1, "completion_id": UUID(int=0), "user_id": scratch.id, "token_id": token.id,
+        "token": link.rsplit("/", 1)[1],
     }  # fmt: skip

@@ -53,10 +53,12 @@ def test_trl_rows_are_conversational_pairs_without_ties() -> None:
     row = {"messages": ASK, "responses": [{"text": "A"}, {"text": "B"}, {"text": "C"}], "ranks": [2, 1, 2]}
     pairs = list(ranking_to_trl(row))
     assert [(p["chosen"][0]["content"], p["rejected"][0]["content"]) for p in pairs] == [("B", "A"), ("B", "C")]
-    assert demonstration_to_trl({"messages": ASK, "response": "Ada."}) == {
-        "prompt": ASK,
-        "completion": [{"role": "assistant", "content": "Ada."}],
-    }
+    assert list(demonstration_to_trl({"messages": ASK, "response": "Ada."})) == [
+        {
+            "prompt": ASK,
+            "completion": [{"role": "assistant", "content": "Ada."}],
+        }
+    ]
 
 
 def test_line_is_lossless_utf8() -> None:

@@ -21,6 +21,7 @@ from app.routes.api import (
     rounds,
     tokens,
     users,
+    writing,
 )
 
 DESCRIPTION = """\
@@ -51,6 +52,7 @@ NOUNS = (
     exports,
     users,
     tokens,
+    writing,
 )
 for noun in NOUNS:
     router.include_router(noun.router)

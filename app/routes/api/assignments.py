@@ -20,6 +20,7 @@ from app.models.columns import TaskKind
 from app.routes.api.shapes import ItemId, Message, Request, Slug, Stored
 from app.security import SessionDep, TokenUser
 from app.services import assignments, demonstrations, projects, rankings, revisions
+from app.services.answers import Details
 
 router = APIRouter(tags=["assignments"])
 
@@ -84,10 +85,31 @@ Seconds = Annotated[
 ]
 
 
-class DemonstrationIn(Request):
-    """Your own answer to the prompt."""
+class Source(Request):
+    """A page that you used."""
+
+    url: str = Field(max_length=5000, examples=["https://example.org/bread"])
+    note: str = Field("", max_length=5000, examples=["The opening hours."])
+
+
+class AnswerIn(Request):
+    """An answer with what belongs to it."""
 
     text: str = Field(examples=["Old Marta bakes the bread, every day before sunrise."])
+    turns: list[Message] | None = Field(None, description="Where the project is a chat: user and assistant, in turn.")
+    sources: list[Source] = Field(default=[], description="At most ten.")
+    pasted_share: float | None = Field(
+        None, allow_inf_nan=False, description="Share of the characters that came by paste; held to 0..1."
+    )
+
+    def details(self) -> Details:
+        turns = [turn.model_dump() for turn in self.turns] if self.turns else None
+        return Details(turns, [source.model_dump() for source in self.sources], self.pasted_share)
+
+
+class DemonstrationIn(AnswerIn):
+    """Your own answer to the prompt."""
+
     seconds: Seconds = None
 
 
@@ -251,7 +273,9 @@ def submit(
 ) -> SubmissionOut:
     """Send the label. Where somebody else has taken the task meanwhile the answer is 409, and the work is a draft."""
     if isinstance(body, DemonstrationIn):
-        demonstration = demonstrations.submit_demonstration(session, assignment_id, user, key, body.text, body.seconds)
+        demonstration = demonstrations.submit_demonstration(
+            session, assignment_id, user, key, body.text, body.seconds, body.details()
+        )
         return SubmissionOut(id=demonstration.id)
     draft = ranking_draft(body)
     return SubmissionOut(id=rankings.submit_ranking(session, assignment_id, user, key, draft, body.seconds).id)

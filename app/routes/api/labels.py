@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import Field
@@ -24,10 +25,16 @@ class LabelOut(Stored):
     prompt_id: int | None = None
     comparison_id: int | None = None
     text: str | None = None
+    turns: list[dict[str, str]] | None = Field(None, description="The further turns of a chat.")
+    sources: list[dict[str, str]] | None = None
+    pasted_share: float | None = None
+    warnings: list[str] | None = None
+    edited_completion_id: UUID | None = Field(None, description="The response that it betters.")
     tiers: list[list[str]] | None = None
     ratings: dict[str, Any] | None = None
     comment: str | None = None
     guideline_version: int | None = None
+    source: str = Field(description="labeler, edit, import or starter.")
     simulated: bool
     revision: int = Field(description="1 as first sent; each edit adds one.", examples=[1])
     withdrawn_at: datetime | None = Field(None, description="While set, no training, export or count knows of it.")
@@ -42,12 +49,13 @@ class ReachOut(Stored):
     checkpoints: list[CheckpointOut]
 
 
-SHARED = ("id", "guideline_version", "simulated", "revision", "withdrawn_at", "created_at")
+SHARED = ("id", "guideline_version", "source", "simulated", "revision", "withdrawn_at", "created_at")
+DEMONSTRATION = ("prompt_id", "text", "turns", "sources", "pasted_share", "warnings", "edited_completion_id")
 
 
 def label_members(label: Demonstration | Ranking) -> dict[str, Any]:
     kind, own = (
-        ("demonstration", ("prompt_id", "text"))
+        ("demonstration", DEMONSTRATION)
         if isinstance(label, Demonstration)
         else ("ranking", ("comparison_id", "tiers", "ratings", "comment"))
     )

@@ -26,6 +26,12 @@ class ProjectOut(Stored):
     slug: str = Field(examples=["village"])
     name: str = Field(examples=["The village"])
     responses_per_prompt: int = Field(description="K, the responses shown together.", examples=[4])
+    chat: bool = Field(description="Whether a demonstration may go on for several turns.")
+    improves_responses: bool = Field(description="Whether labelers may better a response that they have ranked.")
+    labelers_write_prompts: bool
+    use_case_texts: list[str] = Field(
+        description="Stated use-cases for user-based prompts.", examples=[["Answer letters to the village council."]]
+    )
 
 
 class ProjectSettings(ProjectOut):
@@ -61,6 +67,10 @@ class ProjectIn(Request):
     response_flags: list[Flag] | None = Field(
         None, max_length=MOST_FLAGS, description="Those of version 1 of the label schema; unset takes the usual ones."
     )
+    chat: bool = False
+    improves_responses: bool = False
+    labelers_write_prompts: bool = False
+    use_case_texts: list[str] = Field(default=[])
 
 
 class ProjectChanges(Request):
@@ -73,6 +83,10 @@ class ProjectChanges(Request):
     ranking_threshold: Count | None = None
     comparisons_per_round: Count | None = None
     recipe: dict[str, Any] | None = None
+    chat: bool | None = None
+    improves_responses: bool | None = None
+    labelers_write_prompts: bool | None = None
+    use_case_texts: list[str] | None = None
 
 
 @router.get("/projects")

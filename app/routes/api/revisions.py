@@ -113,7 +113,7 @@ def edit_demonstration(
     session: SessionDep, user: TokenUser, demonstration_id: ItemId, body: DemonstrationIn
 ) -> SentOut:
     """Let your answer say something else. The same content again changes nothing; 409 once a snapshot froze it."""
-    label = demonstrations.edit_demonstration(session, demonstration_id, user, body.text, body.seconds)
+    label = demonstrations.edit_demonstration(session, demonstration_id, user, body.text, body.seconds, body.details())
     return _sent_out(session, label)
 
 

@@ -22,7 +22,7 @@ function keyFor(at) {
 }
 
 /** Resolves to {next} when stored, or {problem, status} when the server refused. `waiting()` is called when the network fails.
-    `at` is the address of the task, or of the label that is edited. */
+    `at` is the address of the task, of the label that is edited, or of the response that is bettered. */
 export async function send(at, label, waiting) {
   const { key, forget } = keyFor(at), body = JSON.stringify(label);
   for (let tries = 0; ; tries++) {

@@ -2,7 +2,7 @@
    Letters A to I are always responses and digits always rate, so commands live on the other signs. */
 import { $, $$ } from "../dom.js";
 
-export const DELIVERED = { undo: "z", flags: "x", skip: "s", report: "r", reason: "n", guide: "m", keys: "?", prompt: "p", wide: "w", order: "o", compare: "v", raw: "t", sure: "u" };
+export const DELIVERED = { undo: "z", flags: "x", skip: "s", report: "r", reason: "n", guide: "m", keys: "?", prompt: "p", wide: "w", order: "o", compare: "v", raw: "t", sure: "u", better: "j" };
 /** What Shift makes of a command. */
 export const SHIFTED = { undo: "redo", raw: "rawAll" };
 

@@ -3,6 +3,7 @@ import { $, $$ } from "../dom.js";
 import { openDesk, toggle } from "../labeling/desk.js";
 import { activeSeconds, resumeSeconds } from "../labeling/lease.js";
 import { send } from "../labeling/send.js";
+import { afterSending, askBetter } from "./better.js";
 import { openKeyList, openKeymap } from "./keymap.js";
 import { listen } from "./keys.js";
 import { openReading } from "./reading.js";
@@ -79,7 +80,7 @@ async function go() {
   if (answer.next) {
     desk.keeper.done();
     desk.lease.stop();
-    location.assign(answer.next);
+    location.assign(afterSending(root.assignment, answer.next));
     return;
   }
   doing = "";
@@ -122,10 +123,13 @@ function compareWith(other) {
   return true;
 }
 
+const askForBetter = askBetter({ assignment: root.assignment, letter });
+
 /* ---- what a person can do ---- */
 const actions = {
   go, undo: () => (past.length || future.length ? travel(past, future) : unsend()), redo: () => travel(future, past),
   flags: () => toggleMenu(".flag-box", state.current),
+  better: () => { if (state.current !== "P") askForBetter(state.current); },
   compare, rawAll: () => { closeMenus(); reading.toggleAll(); reveal(); },
   raw: () => { if (state.current === "P") return actions.rawAll(); closeMenus(); reading.toggleRaw(state.current); reveal(); },
   sure: () => { if (!task.confidence) return; if (state.phase === "rate") go(); else { state = { ...state, sure: true }; render(); reveal(); } },

@@ -1,0 +1,32 @@
+/* Keys of the writing pages: with Alt or Ctrl they act inside of the text, letters only outside of it. */
+import { openDialog, pickByDigit } from "../labeling/desk.js";
+import { $ } from "../dom.js";
+
+const CODES = { KeyR: "read", KeyT: "round", KeyU: "source", KeyZ: "undo" };
+const LETTERS = { s: "skip", r: "report", m: "guide", "?": "keys", t: "round", u: "source", z: "undo", p: "prompt", e: "write", enter: "write" };
+
+/** `acts` maps names to functions; one that is missing leaves its key alone. */
+export function listen(acts) {
+  document.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); if (!event.repeat) acts.send(); return; }
+    if (event.altKey && !event.ctrlKey && !event.metaKey && !openDialog()) {
+      const name = event.code === "KeyT" && event.shiftKey ? "removeRound" : CODES[event.code];
+      if (acts[name]) { event.preventDefault(); acts[name](); }
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const dialog = openDialog();
+    if (dialog) { if (pickByDigit(dialog, event.key)) event.preventDefault(); return; }
+    if (event.key === "Escape") { $("#guide").hidden = true; if (event.target.matches("textarea, input")) event.target.blur(); return; }
+    if (event.target.matches("textarea, input, select, button, a, summary")) return;
+    const act = acts[LETTERS[event.key.toLowerCase()]];
+    if (act) { event.preventDefault(); act(); }
+  });
+  document.addEventListener("click", (event) => {
+    const hit = event.target.closest("[data-do]");
+    if (!hit) return;
+    if (hit.closest("#more")) $("#more").close();
+    acts[hit.dataset.do]();
+  });
+}

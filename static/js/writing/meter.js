@@ -1,0 +1,55 @@
+/* How long the text is: words at once, tokens and what is noticed about it from the server, when she pauses. */
+import { $, make } from "../dom.js";
+import { tell } from "./rows.js";
+import { countWords, wordLimit } from "./text.js";
+
+const WAIT = 900;
+const number = (n) => n.toLocaleString("en");
+
+export class Meter {
+  /** `read()` gives {answers, text, body}: her answers, all that she wrote, and the label as it would be sent. */
+  constructor({ project, assignment, prompt, read }) {
+    Object.assign(this, { project, assignment, read });
+    this.limit = wordLimit(prompt);
+    this.asked = 0;
+  }
+
+  count() {
+    const { answers } = this.read(), text = answers.join("\n"), words = countWords(text), bar = $("#length progress"), { limit } = this;
+    $("#length").classList.toggle("over", Boolean(limit) && words > limit);
+    bar.hidden = !limit;
+    if (limit) Object.assign(bar, { max: limit, value: Math.min(words, limit) });
+    const rest = limit ? ` of at most ${number(limit)} words, as the prompt asks` : ` ${words === 1 ? "word" : "words"}, ${number(text.length)} characters`;
+    $("#words").replaceChildren(make("b", { textContent: number(words) }), rest);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.ask(), WAIT);
+  }
+
+  /** Late answers to an earlier state are dropped; without the server the last ones stay. */
+  async ask() {
+    const turn = ++this.asked, { text, body } = this.read();
+    const [tokens, noticed] = await Promise.all([
+      post(`/projects/${this.project}/tokens`, { text, assignment_id: Number(this.assignment) }),
+      post(`/assignments/${this.assignment}/warnings`, body),
+    ]);
+    if (turn !== this.asked) return;
+    if (tokens) this.showTokens(tokens);
+    if (noticed) tell($("#told"), noticed.warnings);
+  }
+
+  showTokens({ tokens, prompt_tokens: before, limit, reason }) {
+    const line = $("#tokens"), all = tokens + before, over = tokens !== null && all > limit;
+    line.classList.toggle("over", over);
+    line.textContent = tokens === null ? reason
+      : `${number(all)} of ${number(limit)} tokens with the prompt${over ? ": training leaves it out" : ""}`;
+  }
+}
+
+async function post(url, body) {
+  try {
+    const answer = await fetch(url, {
+      method: "POST", body: JSON.stringify(body), redirect: "manual", headers: { "Content-Type": "application/json", Accept: "application/json" },
+    });
+    return answer.ok ? await answer.json() : null;
+  } catch { return null; }
+}
