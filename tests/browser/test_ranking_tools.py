@@ -188,9 +188,9 @@ def test_a_key_is_changed_and_the_buttons_follow(
         Keys(page)("Escape")
         page.reload()
         ready(page)
-    Keys(page)("6", "j")
+    Keys(page)("6", "l")
     expect(page.locator(".rate input:checked")).to_have_count(0)
-    Keys(page)("Shift+J")  # the second meaning moves along
+    Keys(page)("Shift+L")  # the second meaning moves along
     expect(page.locator(".rate input:checked")).to_have_count(1)
     Keys(page)("?")
     page.get_by_role("button", name="As delivered").click()
