@@ -26,7 +26,7 @@ from app.services import sign_ins
 from app.settings import ROOT, get_settings
 from tests.browser.conftest import FLAGS
 from tests.browser.content import ANSWER, GREEK, LETTER, PANDAS
-from tests.seed import add_ranking_task, add_writing_task, make_project, make_user
+from tests.seed import add_ranking_task, add_writing_task, make_project, make_user, read_guidelines
 
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
@@ -43,7 +43,9 @@ def application() -> Iterator[tuple[str, str]]:
             add_ranking_task(session, project, PANDAS, priority=2)
             add_ranking_task(session, project, GREEK, priority=1)
             add_writing_task(session, project, LETTER[0])
-            token = sign_ins.start_session(session, make_user(session, "labeler", name="A labeler"))
+            labeler = make_user(session, "labeler", name="A labeler")
+            read_guidelines(session, labeler)
+            token = sign_ins.start_session(session, labeler)
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
