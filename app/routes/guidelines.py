@@ -70,7 +70,7 @@ def _page(
     problem: str | None = None,
 ) -> HTMLResponse:
     versions = guidelines.list_guidelines(session, project.id)
-    current = guidelines.current_guideline(session, project.id)
+    current = versions[0]
     shown = guidelines.get_guideline(session, project.id, version) if version else current
     read = guidelines.last_read(session, project.id, user)
     unread = version is None and (read is None or read.version < current.version)

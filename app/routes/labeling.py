@@ -20,8 +20,9 @@ from app.models import Project, User
 from app.models.columns import TaskKind
 from app.pages import markdown, render
 from app.routes.answer_forms import DetailsIn, answer_from_form, form_details
-from app.routes.task_pages import LETTERS, Shared, TaskPage, rank_page, ranking_from_form, write_page
+from app.routes.task_pages import Shared, TaskPage, rank_page, ranking_from_form, write_page
 from app.rules.label_schemas import Fields
+from app.rules.revisions import LETTERS
 from app.security import CurrentUser, SessionDep
 from app.services import (
     assignments,

@@ -17,11 +17,11 @@ from app.errors import Invalid
 from app.models import Assignment, Guideline, Project, Prompt
 from app.routes.answer_forms import answer_from_draft, answer_from_form
 from app.rules.label_schemas import Fields, Flag
+from app.rules.revisions import LETTERS
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 from app.services.revisions import as_draft
 
-LETTERS = "ABCDEFGHI"
 WHO = {"user": "User", "assistant": "Assistant", "system": "System"}
 RATINGS = 7
 

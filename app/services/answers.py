@@ -83,7 +83,7 @@ def _answers(text: str, details: Details) -> list[str]:
 def _usual_words(session: Session, project_id: int) -> float | None:
     latest = session.scalars(
         select(Demonstration.text)
-        .where(Demonstration.project_id == project_id)
+        .where(Demonstration.project_id == project_id, Demonstration.withdrawn_at.is_(None))
         .order_by(Demonstration.id.desc())
         .limit(LOOKED_BACK)
     )

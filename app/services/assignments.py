@@ -215,7 +215,7 @@ def _own_assignment_to_go_on(
             Assignment.skipped_at.is_(None),
             or_(held, _claimable(now)),
         )
-        .order_by(held.desc(), Assignment.id)
+        .order_by(held.desc().nulls_last(), Assignment.id)  # null where nobody holds the slot
         .limit(1)
         .with_for_update()
     )

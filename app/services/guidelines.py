@@ -54,12 +54,10 @@ def publish_guideline(session: Session, project: Project, text: str) -> Guidelin
     if not text.strip():
         raise Invalid("Guidelines cannot be empty.")
     session.execute(select(Project.id).where(Project.id == project.id).with_for_update())
-    newest = session.scalar(
-        select(Guideline).where(Guideline.project_id == project.id).order_by(Guideline.version.desc()).limit(1)
-    )
-    if newest is not None and newest.text == text:
+    newest = current_guideline(session, project.id)
+    if newest.text == text:
         raise Invalid(f"This is version {newest.version} word for word; nothing was published.")
-    guideline = Guideline(project_id=project.id, version=newest.version + 1 if newest else 1, text=text)
+    guideline = Guideline(project_id=project.id, version=newest.version + 1, text=text)
     session.add(guideline)
     session.flush()
     return guideline

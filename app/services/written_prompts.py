@@ -20,7 +20,7 @@ from app.rules import prompts as rules
 from app.services import prompts
 from app.services.guidelines import current_guideline
 
-_WRITE_LOCK = 7302  # namespace of the advisory locks that put one author's prompts in a row
+_WRITE_LOCK = 7303  # namespace of the advisory locks that put one author's prompts in a row
 LONGEST = 20_000  # characters of a text, a query or a response
 SHOWN = 20
 

@@ -177,3 +177,21 @@ def test_many_labelers_at_once_take_every_slot_exactly_once(
     assert set(Counter(prompt for prompt, _ in rows).values()) == {2}
     assert len(set(rows)) == 120
     assert session.scalar(select(func.count()).select_from(Assignment).where(Assignment.submitted_at.is_(None))) == 0
+
+
+def test_a_held_task_comes_before_one_that_was_left_and_is_free_again(
+    session: Session, make_project: MakeProject, make_user: MakeUser
+) -> None:
+    project, ada, bo = make_project(prompt_count=2), make_user("ada"), make_user("bo")
+    left = assignments.claim_task(session, project, ada, "demonstration")
+    assert left is not None
+    assignments.release_task(session, left.assignment.id, ada)
+    taken = assignments.claim_task(session, project, bo, "demonstration")
+    held = assignments.claim_task(session, project, ada, "demonstration")
+    assert taken is not None
+    assert held is not None
+    assert taken.prompt.id == left.prompt.id != held.prompt.id
+    assignments.release_task(session, taken.assignment.id, bo)
+    again = assignments.claim_task(session, project, ada, "demonstration")
+    assert again is not None
+    assert again.assignment.id == held.assignment.id
