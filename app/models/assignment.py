@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
-from app.models.columns import Created, Id, JsonList, Moment, ProjectId, TaskKind, UserId, one_of
+from app.models.columns import Created, Id, JsonList, Moment, ProjectId, Purpose, TaskKind, UserId, one_of
 
 if TYPE_CHECKING:
     from app.models.completion import Comparison
@@ -43,6 +43,7 @@ class Slot(Base):
             postgresql_where=text("submitted_at IS NULL AND closed_at IS NULL"),
         ),
         one_of("kind", TaskKind),
+        one_of("purpose", Purpose),
     )
 
     id: Mapped[Id]
@@ -50,7 +51,9 @@ class Slot(Base):
     kind: Mapped[str] = mapped_column(String(16))
     prompt_id: Mapped[int] = mapped_column(ForeignKey("prompts.id", ondelete="CASCADE"))
     comparison_id: Mapped[int | None] = mapped_column(ForeignKey("comparisons.id", ondelete="CASCADE"))
-    ordinal: Mapped[int]  # 1 .. overlap
+    ordinal: Mapped[int]  # 1 .. overlap; those that are not there for a label number on
+    purpose: Mapped[str] = mapped_column(String(8), server_default="label")
+    reserved_for_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))  # nobody else may have it
     priority: Mapped[int] = mapped_column(
         server_default="0"
     )  # higher first; a newer round's tasks come before older ones
@@ -74,14 +77,14 @@ class Assignment(Base):
             "user_id",
             "comparison_id",
             unique=True,
-            postgresql_where=text("kind = 'ranking'"),
+            postgresql_where=text("kind = 'ranking' AND purpose = 'label'"),
         ),
         Index(
             "uq_assignments_user_id_prompt_id",
             "user_id",
             "prompt_id",
             unique=True,
-            postgresql_where=text("kind = 'demonstration'"),
+            postgresql_where=text("kind = 'demonstration' AND purpose = 'label'"),
         ),
         Index(
             "ix_assignments_user_id_open",
@@ -98,6 +101,7 @@ class Assignment(Base):
             postgresql_where=text("submitted_at IS NOT NULL"),
         ),
         one_of("kind", TaskKind),
+        one_of("purpose", Purpose),
     )
 
     id: Mapped[Id]
@@ -105,6 +109,7 @@ class Assignment(Base):
     slot_id: Mapped[int] = mapped_column(ForeignKey("slots.id", ondelete="CASCADE"))
     user_id: Mapped[UserId]
     kind: Mapped[str] = mapped_column(String(16))
+    purpose: Mapped[str] = mapped_column(String(8), server_default="label")  # as the slot's
     prompt_id: Mapped[int] = mapped_column(ForeignKey("prompts.id", ondelete="CASCADE"))
     comparison_id: Mapped[int | None] = mapped_column(ForeignKey("comparisons.id", ondelete="CASCADE"))
     order_shown: Mapped[JsonList]  # completion ids as this labeler sees them

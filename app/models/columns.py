@@ -58,6 +58,15 @@ class TaskKind(StrEnum):
     RANKING = "ranking"
 
 
+class Purpose(StrEnum):
+    """Why a task is given. Only what was given as a label trains, counts towards thresholds and is exported."""
+
+    LABEL = "label"
+    GOLD = "gold"  # the right answer is known: it measures the labeler
+    REPEAT = "repeat"  # a task of her own again: it measures how steady she is
+    REVIEW = "review"  # labels of others are looked at again
+
+
 class RevisionKind(StrEnum):
     """What was done to a label that had been sent."""
 

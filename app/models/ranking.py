@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueC
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
-from app.models.columns import Created, Id, Json, JsonList, Moment, ProjectId, UserId
+from app.models.columns import Created, Id, Json, JsonList, Moment, ProjectId, Purpose, UserId, one_of
 
 if TYPE_CHECKING:
     from app.models.completion import Comparison
@@ -20,10 +20,17 @@ class Ranking(Base):
     __tablename__ = "rankings"
     __table_args__ = (
         UniqueConstraint("user_id", "idempotency_key"),
-        UniqueConstraint("user_id", "comparison_id"),
+        Index(
+            "uq_rankings_user_id_comparison_id",
+            "user_id",
+            "comparison_id",
+            unique=True,
+            postgresql_where=text("purpose = 'label'"),
+        ),
         Index("ix_rankings_project_id_id", "project_id", "id"),
         Index("ix_rankings_user_id_created_at", "user_id", "created_at", "assignment_id"),
         CheckConstraint("confidence BETWEEN 1 AND 9", name="confidence_range"),
+        one_of("purpose", Purpose),
     )
 
     # What the labeler says: what an edit replaces and a revision keeps (models/revision.py).
@@ -45,6 +52,7 @@ class Ranking(Base):
     guideline_version: Mapped[int]
     schema_version: Mapped[int] = mapped_column(server_default="1")
     seconds: Mapped[float]
+    purpose: Mapped[str] = mapped_column(String(8), server_default="label")  # as the assignment's; only labels train
     source: Mapped[str] = mapped_column(String(20), server_default="labeler")  # labeler, edit
     simulated: Mapped[bool] = mapped_column(server_default=false())
     revision: Mapped[int] = mapped_column(server_default="1")  # how often it has been said, edits included

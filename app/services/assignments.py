@@ -143,7 +143,8 @@ def take_slot(session: Session, assignment: Assignment, user: User, now: datetim
         if assignment.kind == "ranking"
         else and_(Slot.prompt_id == assignment.prompt_id, Slot.kind == "demonstration")
     )
-    other = session.scalar(select(Slot).where(same_task, _claimable(now)).limit(1).with_for_update(skip_locked=True))
+    shared = and_(same_task, Slot.purpose == slot.purpose, Slot.reserved_for_id.is_(None), _claimable(now))
+    other = session.scalar(select(Slot).where(shared).limit(1).with_for_update(skip_locked=True))
     if other is None:
         raise Overtaken(
             "Your hold on this task had ended and somebody else has taken it. Your work is kept as a draft."
@@ -233,7 +234,8 @@ def _open_slot(session: Session, project: Project, user: User, kind: str, now: d
             Slot.project_id == project.id,
             Slot.kind == kind,
             _claimable(now),
-            ~exists().where(Assignment.user_id == user.id, mine),
+            or_(Slot.reserved_for_id.is_(None), Slot.reserved_for_id == user.id),
+            or_(Slot.purpose != "label", ~exists().where(Assignment.user_id == user.id, mine)),
         )
         .order_by(Slot.priority.desc(), Slot.id)
         .limit(1)
@@ -252,6 +254,7 @@ def _new_assignment(session: Session, project: Project, user: User, slot: Slot) 
         slot=slot,
         user_id=user.id,
         kind=slot.kind,
+        purpose=slot.purpose,
         prompt_id=slot.prompt_id,
         comparison_id=slot.comparison_id,
         order_shown=rules.shuffle_order(ids, _rng),

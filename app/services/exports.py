@@ -143,13 +143,19 @@ def _ranking_row(ranking: Ranking, key: bytes) -> dict[str, Any]:
     }
 
 
+def which_train(label: type[Demonstration | Ranking]) -> list[ColumnElement[bool]]:
+    """Nobody has withdrawn them, and they were asked for as labels, not to measure somebody."""
+    given_as_label = [Ranking.purpose == "label"] if label is Ranking else []
+    return [label.withdrawn_at.is_(None), *given_as_label]
+
+
 def _chosen(
     label: type[Demonstration | Ranking], project: Project, simulated: bool, snapshot_id: int | None
 ) -> list[ColumnElement[bool]]:
     """The project's labels that nobody has withdrawn; those of a snapshot only where one is named."""
     conditions = [label.project_id == project.id]
     if snapshot_id is None:
-        conditions.append(label.withdrawn_at.is_(None))
+        conditions += which_train(label)
     else:  # a frozen label cannot be withdrawn
         item = SnapshotItem.demonstration_id if label is Demonstration else SnapshotItem.ranking_id
         conditions.append(label.id.in_(select(item).where(SnapshotItem.snapshot_id == snapshot_id)))

@@ -65,6 +65,7 @@ def _maker(
             round_id=comparison.round_id,
             assignment_id=assignment.id,
             user_id=user.id,
+            purpose=assignment.purpose,
             idempotency_key=key,
             tiers=draft.tiers,
             ratings=draft.ratings,

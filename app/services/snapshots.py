@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.errors import NotFound
 from app.models import Demonstration, Project, Ranking, Round, Snapshot, SnapshotItem
-from app.services.exports import stream_export
+from app.services import exports
 from app.settings import get_settings
 
 FILES = {"demonstration": "demonstrations.jsonl", "ranking": "rankings.jsonl"}
@@ -77,7 +77,7 @@ def count_labels(session: Session, project_id: int, kind: str, snapshot_id: int 
     Of a snapshot only, where one is named: labels that come in while it is written are not among these.
     """
     table, item = _tables(kind)
-    query = select(func.count()).select_from(table).where(table.project_id == project_id, table.withdrawn_at.is_(None))
+    query = select(func.count()).select_from(table).where(table.project_id == project_id, *exports.which_train(table))
     if table is Demonstration:
         query = query.where(Demonstration.source != "starter")
     if snapshot_id is not None:
@@ -98,7 +98,7 @@ def _freeze_items(snapshot: Snapshot):  # type: ignore[no-untyped-def]  # an INS
     table, column = _tables(snapshot.kind)
     labels: Select[int, int] = (
         select(literal(snapshot.id), table.id)
-        .where(table.project_id == snapshot.project_id, table.withdrawn_at.is_(None))
+        .where(table.project_id == snapshot.project_id, *exports.which_train(table))
         .with_for_update(read=True, key_share=True, of=table)
     )
     return insert(SnapshotItem).from_select([SnapshotItem.snapshot_id, column], labels)
@@ -109,7 +109,7 @@ def _write_lines(session: Session, project: Project, snapshot_id: int, kind: str
     digest, rows = hashlib.sha256(), 0
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
-        for line in stream_export(session, project, EXPORTS[kind], snapshot_id=snapshot_id):
+        for line in exports.stream_export(session, project, EXPORTS[kind], snapshot_id=snapshot_id):
             encoded = line.encode()
             file.write(encoded)
             digest.update(encoded)
