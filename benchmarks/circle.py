@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import resource
 import shutil
 import subprocess
@@ -21,11 +20,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from starter.judge import Judgment
 from starter.prompts import Prompt, all_prompts
-from training.config import CONFIGS, preset
+from starter.referee import compare, judge_all, parts
+from training.config import preset
 
 ROOT = Path(__file__).parents[1]
 LABELERS = 8
+EVALUATION_SEED = 977
 STAGES = ("sft", "sample", "reward", "ppo", "evaluate")
 
 
@@ -118,14 +120,16 @@ class Circle:
         rankings = []
         for number, prompt in enumerate(self._chosen_prompts()):
             drawn = sorted(texts[prompt.id], key=lambda row: row["index"])
-            tiers = people[number % LABELERS].rank(prompt.messages, [row["text"] for row in drawn]).tiers
-            ranks = [1 + next(at for at, tier in enumerate(tiers) if place in tier) for place in range(len(drawn))]
+            said = people[number % LABELERS].rank(prompt.messages, [row["text"] for row in drawn])
+            ranks = [1 + next(at for at, tier in enumerate(said.tiers) if place in tier) for place in range(len(drawn))]
+            names = [f"{prompt.id}-{row['index']}" for row in drawn]
             rankings.append(
                 {
                     "id": f"ranking-{number:05d}", "prompt_id": prompt.id, "messages": prompt.messages,
-                    "responses": [{"id": f"{prompt.id}-{row['index']}", "text": row["text"], "checkpoint": "sft",
-                                   "sampling": {}, "seed": row["seed"]} for row in drawn],
-                    "ranks": ranks, "ratings": {}, "simulated": True, "split": prompt.split,
+                    "responses": [{"id": name, "text": row["text"], "checkpoint": "sft", "sampling": {},
+                                   "seed": row["seed"]} for name, row in zip(names, drawn, strict=True)],
+                    "ranks": ranks, "simulated": True, "split": prompt.split,
+                    "ratings": {name: {"overall": rating} for name, rating in zip(names, said.ratings, strict=True)},
                 }
             )  # fmt: skip
         demonstrations = read_rows(self.work / "sft" / "data" / "demonstrations.jsonl")
@@ -141,66 +145,50 @@ class Circle:
     def evaluate(self) -> None:
         """Win rates by the judge on held-out prompts, and the reward model's order against the judge's."""
         prompts = all_prompts("evaluation")
-        rows = [prompt_row(prompt) for prompt in prompts]
-        policies = [{"name": "base", "path": self.base}]
-        policies += [{"name": name, "path": str(self.work / name / "checkpoint")} for name in ("sft", "ppo")]
-        scores: dict[str, dict[str, list[float]]] = {}
-        for mode, settings in (("sampled", {"seed": 977}), ("greedy", {"greedy": True})):
-            folder = self._evaluation(mode, rows, policies, settings)
-            scores[mode] = self._judged(folder, prompts)
-        for mode, judged in scores.items():
-            self.figures[f"judge/{mode}"] = {name: round(sum(x) / len(x), 4) for name, x in judged.items()}
+        for mode, settings in (("sampled", {}), ("greedy", {"greedy": True})):
+            judged = self._judged(f"evaluate-{mode}", prompts, ("base", "sft", "ppo"), **settings)
             for left, right in (("sft", "base"), ("ppo", "sft")):
-                self.figures[f"{left} beats {right}/{mode}"] = win_rate(judged[left], judged[right])
+                verdict = compare(prompts, judged[left], judged[right])
+                self.figures[f"{left} beats {right}/{mode}"] = {
+                    name: round(getattr(verdict, name), 4) for name in ("win_rate", "low", "high", "ties")
+                }
+            self.figures[f"judge/{mode}"] = {name: round(parts(found)["score"], 4) for name, found in judged.items()}
         self.figures["reward order"] = self.reward_order(prompts)
 
-    def _evaluation(
-        self, mode: str, rows: list[dict[str, Any]], policies: list[dict[str, str]], settings: dict[str, Any]
-    ) -> Path:
-        name = f"evaluate-{mode}"
-        return self.run(
-            "sample", name, {"prompts": rows}, policies=policies, **{"samples_per_prompt": 1, "seed": 977, **settings}
-        )  # fmt: skip
+    def _texts(
+        self, name: str, prompts: list[Prompt], models: tuple[str, ...], **settings: Any
+    ) -> dict[str, list[list[str]]]:
+        """Samples of each model for each prompt, drawn by the sampling program."""
+        folders = {model: self.base if model == "base" else str(self.work / model / "checkpoint") for model in models}
+        policies = [{"name": model, "path": path} for model, path in folders.items()]
+        settings = {"samples_per_prompt": 1, "seed": EVALUATION_SEED, **settings}
+        rows = [prompt_row(prompt) for prompt in prompts]
+        folder = self.run("sample", name, {"prompts": rows}, policies=policies, **settings)
+        drawn: dict[tuple[str, str], list[str]] = {}
+        for row in read_rows(folder / "completions.jsonl"):
+            drawn.setdefault((row["checkpoint"], row["prompt_id"]), []).append(row["text"])
+        return {model: [drawn[model, prompt.id] for prompt in prompts] for model in models}
 
-    def _judged(self, folder: Path, prompts: list[Prompt]) -> dict[str, list[float]]:
-        from starter.judge import judge
-
-        by_key = {(r["checkpoint"], r["prompt_id"]): r["text"] for r in read_rows(folder / "completions.jsonl")}
-        names = ("base", "sft", "ppo")
-        return {name: [judge(prompt, by_key[name, prompt.id]).score for prompt in prompts] for name in names}
+    def _judged(
+        self, name: str, prompts: list[Prompt], models: tuple[str, ...], **settings: Any
+    ) -> dict[str, list[list[Judgment]]]:
+        texts = self._texts(name, prompts, models, **settings)
+        return {model: judge_all(prompts, drawn) for model, drawn in texts.items()}
 
     def reward_order(self, prompts: list[Prompt]) -> dict[str, Any]:
         """How often reward model and mean log-probability put held-out pairs in the judge's order, by its gap."""
-        import torch
+        from starter.reward_referee import accuracies, reward_scores
 
-        from starter.judge import judge
-        from training.data import Codec, load_tokenizer
-        from training.models import load_reward_model, mean_logprobs, response_logprobs
-        from training.packing import pack
-
-        policies = [{"name": "sft", "path": str(self.work / "sft" / "checkpoint")}]
-        rows = [prompt_row(prompt) for prompt in prompts]
-        folder = self.run(
-            "sample", "evaluate-pairs", {"prompts": rows}, policies=policies, samples_per_prompt=4
-        )  # fmt: skip
-        texts: dict[str, list[str]] = {}
-        for row in read_rows(folder / "completions.jsonl"):
-            texts.setdefault(row["prompt_id"], []).append(row["text"])
-        model, language_model = load_reward_model(str(self.work / "reward" / "checkpoint"))
-        codec = Codec(load_tokenizer(str(self.work / "sft" / "checkpoint")))
-        counts: dict[str, list[float]] = {}
-        with torch.no_grad():
-            for prompt in prompts:
-                drawn = sorted(set(texts[prompt.id]))
-                batch = pack([(codec.prompt(prompt.messages), [codec.response(text) for text in drawn])])
-                base = load_base(language_model, self.work)
-                feature = mean_logprobs(response_logprobs(base, batch)[0], batch)
-                scores = model(batch, feature).tolist()
-                judged = [judge(prompt, text).score for text in drawn]
-                count_pairs(counts, judged, scores, feature.tolist())
+        texts = self._texts("evaluate-pairs", prompts, ("sft",), samples_per_prompt=4, seed=self.seed)["sft"]
+        folders = [str(self.work / name / "checkpoint") for name in ("reward", "sft")]
+        judged = [[judgment.score for judgment in found] for found in judge_all(prompts, texts)]
         return {
-            gap: {"pairs": int(n), "reward": round(right / n, 4), "logprob": round(base / n, 4)}
-            for gap, (n, right, base) in sorted(counts.items())
+            f"{accuracy.low} to {accuracy.high}": {
+                "pairs": accuracy.pairs,
+                "reward": round(accuracy.reward_model, 4),
+                "logprob": round(accuracy.logprob, 4),
+            }
+            for accuracy in accuracies(judged, *reward_scores(*folders, prompts, texts))
         }
 
     def go(self) -> None:
@@ -213,46 +201,6 @@ class Circle:
         print(json.dumps(self.figures, indent=2))
         path = self.arguments.json or self.work / "circle.json"
         path.write_text(json.dumps(self.figures, indent=2) + "\n", encoding="utf-8")
-
-
-_base: dict[Path, Any] = {}
-
-
-def load_base(language_model: Any, work: Path) -> Any:
-    """The reward model's own SFT model, or the SFT checkpoint when it has none."""
-    if language_model is not None:
-        return language_model
-    if work not in _base:
-        from training.models import load_causal_lm
-
-        _base[work] = load_causal_lm(str(work / "sft" / "checkpoint"))
-    return _base[work]
-
-
-def count_pairs(counts: dict[str, list[float]], judged: list[float], scores: list[float], base: list[float]) -> None:
-    """Add the pairs of one prompt to [pairs, right by the reward model, right by log-probability] of each gap."""
-    for i in range(len(judged)):
-        for j in range(i):
-            gap = judged[i] - judged[j]
-            if gap == 0:
-                continue
-            sign = 1 if gap > 0 else -1
-            bands = ["all", "0.2 and more" if abs(gap) >= 0.2 else "below 0.2"]
-            for band in bands:
-                row = counts.setdefault(band, [0, 0, 0])
-                row[0] += 1
-                row[1] += sign * (scores[i] - scores[j]) > 0
-                row[2] += sign * (base[i] - base[j]) > 0
-
-
-def win_rate(left: list[float], right: list[float]) -> dict[str, float]:
-    """Share of comparisons won by `left`, ties counted half, with its 95 % interval (normal) and the share of ties."""
-    points = [0.5 if a == b else float(a > b) for a, b in zip(left, right, strict=True)]
-    count = len(points)
-    rate = sum(points) / count
-    half = 1.96 * math.sqrt(sum((point - rate) ** 2 for point in points) / (count - 1) / count)
-    ties = sum(point == 0.5 for point in points) / count
-    return {"rate": round(rate, 4), "low": round(rate - half, 4), "high": round(rate + half, 4), "ties": round(ties, 4)}
 
 
 def main() -> None:
@@ -270,8 +218,6 @@ def main() -> None:
     arguments.work = arguments.work.resolve()
     Circle(arguments).go()
 
-
-assert set(CONFIGS) == {"sft", "sample", "reward", "ppo"}
 
 if __name__ == "__main__":
     main()

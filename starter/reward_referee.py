@@ -24,7 +24,7 @@ from training.models import load_causal_lm, load_reward_model
 from training.reward import scores_of, sft_logprobs, width
 
 GAPS = ((0.0, 0.05), (0.05, 0.2), (0.2, 0.4), (0.4, 1.01))
-SUBSTANTIAL = (0.2, 1.01)
+SUBSTANTIAL, ALL = (0.2, 1.01), (0.0, 1.01)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def reward_scores(
 def accuracies(
     judged: Sequence[Sequence[float]], scores: Sequence[Sequence[float]], logprobs: Sequence[Sequence[float]]
 ) -> list[Accuracy]:
-    """By gap, and last over all substantial gaps."""
+    """By gap, then over all substantial gaps, and last over all."""
     rows = [
         (abs(truth[i] - truth[j]), *((x[i] > x[j]) == (truth[i] > truth[j]) for x in (ours, plain)))
         for truth, ours, plain in zip(judged, scores, logprobs, strict=True)
@@ -76,7 +76,7 @@ def accuracies(
         if abs(truth[i] - truth[j]) > TIE
     ]
     measured = []
-    for low, high in (*GAPS, SUBSTANTIAL):
+    for low, high in (*GAPS, SUBSTANTIAL, ALL):
         inside = [row for row in rows if low <= row[0] < high]
         count = max(1, len(inside))
         shares = (sum(row[1] for row in inside) / count, sum(row[2] for row in inside) / count)

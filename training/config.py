@@ -245,6 +245,13 @@ class RewardConfig(Optimiser):
     logprob_weight: bool = setting(
         True, "Add a learned weight on the response's mean log-probability under the SFT model to the score."
     )
+    pair_weight: str = setting(
+        "rating",
+        "rating: a pair weighs as much as its two overall ratings differ, plus rating_floor (1 where there are none)."
+        " equal: all pairs of a prompt alike, as in the papers.",
+        choices=("rating", "equal"),
+    )
+    rating_floor: float = setting(0.3, "Weight of a pair whose ratings are equal, in points of the rating.", 0, 100)
     packed: bool = setting(True, "All responses of a prompt in one row; else one row per response.")
     dropout: float = setting(0.0, "Dropout where the architecture has any.", 0, 0.9)
     max_length: int = setting(512, "Longest prompt and response together, in tokens; longer responses are left out.", 8)
@@ -345,6 +352,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "readout": "last",
             "head_lr_scale": 1.0,
             "logprob_weight": False,
+            "pair_weight": "equal",
             "bf16": True,
             "max_length": 2048,
         },
@@ -386,6 +394,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "readout": "last",
             "head_lr_scale": 1.0,
             "logprob_weight": False,
+            "pair_weight": "equal",
             "bf16": True,
             "max_length": 2048,
         },

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,13 +47,14 @@ class Prompt:
 
 @dataclass
 class Ranking:
-    """K responses to one prompt and their ranks (1 is best, equal numbers are ties)."""
+    """K responses to one prompt, their ranks (1 is best, equal numbers are ties) and overall ratings."""
 
     id: str
     prompt_id: str
     prompt: list[int]
     responses: list[list[int]]
     ranks: list[int]
+    ratings: list[float]  # nan where a response was not rated
     split: str
 
 
@@ -199,19 +201,33 @@ def read_rankings(path: Path, codec: Codec, max_length: int) -> list[Ranking]:
             if not isinstance(response, dict):
                 raise JobError(f"{where}: each response must be an object with a text.")
             encoded.append(codec.response(_need(response, "text", str, where)))
-        kept = [(y, rank) for y, rank in zip(encoded, ranks, strict=True) if len(prompt) + len(y) <= max_length]
-        if len({rank for _, rank in kept}) < 2:
+        ratings = _overall(row, responses, where)
+        kept = [at for at, response in enumerate(encoded) if len(prompt) + len(response) <= max_length]
+        if len({ranks[at] for at in kept}) < 2:
             continue  # ties only: no pair to learn from
         name = str(row.get("id", number))
         rows.append(
             Ranking(
-                name, str(row.get("prompt_id", name)), prompt, [y for y, _ in kept], [rank for _, rank in kept],
-                str(row.get("split", "train")),
+                name, str(row.get("prompt_id", name)), prompt, [encoded[at] for at in kept],
+                [ranks[at] for at in kept], [ratings[at] for at in kept], str(row.get("split", "train")),
             )
         )  # fmt: skip
     if not rows:
         raise JobError(f"{path.name} holds no ranking with a preference; rank some responses first.")
     return rows
+
+
+def _overall(row: dict[str, Any], responses: list[dict[str, Any]], where: str) -> list[float]:
+    """The overall rating of each response, nan where there is none. Raises JobError for one that is no number."""
+    given = row.get("ratings") or {}
+    values = []
+    for response in responses:
+        rating = given.get(str(response.get("id"))) if isinstance(given, dict) else None
+        value = rating.get("overall") if isinstance(rating, dict) else None
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise JobError(f"{where}: the overall rating of response {response.get('id')!r} must be a number.")
+        values.append(math.nan if value is None else float(value))
+    return values
 
 
 def held_out(key: str, seed: int, share: float) -> bool:

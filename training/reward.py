@@ -40,7 +40,7 @@ from training.models import (
 )
 from training.optimiser import adam, clip, learning_rate, set_learning_rate
 from training.packing import Packed, pack, unpacked
-from training.rl_math import fit_weight, kwise_loss
+from training.rl_math import fit_weight, kwise_loss, rating_importance
 
 Item = tuple[Sequence[int], Sequence[Sequence[int]]]
 
@@ -85,6 +85,14 @@ def rank_tensors(rankings: Sequence[Ranking], device: torch.device) -> tuple[Ten
     ranks = torch.tensor([rank for ranking in rankings for rank in ranking.ranks], device=device)
     owners = [number for number, ranking in enumerate(rankings) for _ in ranking.ranks]
     return ranks, torch.tensor(owners, device=device)
+
+
+def importance_of(rankings: Sequence[Ranking], config: RewardConfig, device: torch.device) -> Tensor | None:
+    """What the ratings say of each pair, [R, R]; None where all pairs of a prompt weigh the same."""
+    if config.pair_weight == "equal":
+        return None
+    ratings = torch.tensor([rating for ranking in rankings for rating in ranking.ratings], device=device)
+    return rating_importance(ratings, config.rating_floor)
 
 
 @torch.no_grad()
@@ -140,7 +148,9 @@ def reward(job: Job[RewardConfig]) -> None:
     if config.logprob_weight:
         some = train[:1000]
         feature = (torch.cat(logprobs[: len(some)]) - every.mean()) / model.logprob_std.cpu()
-        model.logprob_weight.data.fill_(fit_weight(feature, *rank_tensors(some, torch.device("cpu"))))
+        cpu = torch.device("cpu")
+        weight = fit_weight(feature, *rank_tensors(some, cpu), importance_of(some, config, cpu))
+        model.logprob_weight.data.fill_(weight)
 
     # 3. Optimiser: head and log-probability weight may go at a rate of their own.
     widths = [width(item) for item in items]
@@ -164,7 +174,8 @@ def reward(job: Job[RewardConfig]) -> None:
             "model": model.state_dict(), "optimiser": optimiser.state_dict(), "rng": checkpoints.rng_state()
         }  # fmt: skip
 
-    # 4. Pass over the rankings: `batch_size` prompts a step, each of weight 1 whatever its K.
+    # 4. Pass over the rankings: `batch_size` prompts a step, each of weight 1 whatever its K, or more where its
+    #    ratings lie far apart.
     while step < steps:
         epoch, at = divmod(step, per_epoch)
         if at == 0 or "batches" not in locals():
@@ -174,7 +185,8 @@ def reward(job: Job[RewardConfig]) -> None:
         total, right = 0.0, torch.zeros(2)
         for micro in micro_batches(rows, widths, config.micro_batch_tokens):
             scores = scores_of(model, [items[row] for row in micro], [logprobs[row] for row in micro], config)
-            loss, _, hits = kwise_loss(scores, *rank_tensors([train[row] for row in micro], device))
+            chosen = [train[row] for row in micro]
+            loss, _, hits = kwise_loss(scores, *rank_tensors(chosen, device), importance_of(chosen, config, device))
             torch.autograd.backward(loss / len(rows))
             total, right = total + loss.item(), right + hits.cpu()
         norm = clip(model.parameters(), config.max_grad_norm)

@@ -115,36 +115,54 @@ def end_penalty(scores: Tensor, ended: Tensor, penalty: float) -> Tensor:
     return torch.where(ended, scores, scores.min() - penalty)
 
 
-def preference_pairs(ranks: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def preference_pairs(
+    ranks: Tensor, prompts: Tensor, importance: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """All pairs (better, worse) within a prompt, [P] each, and their weights 1 / pairs of the prompt.
 
-    ranks [R], 1 is best, equal numbers are ties and make no pair; prompts [R] number from 0.
+    ranks [R], 1 is best, equal numbers are ties and make no pair; prompts [R] number from 0. importance [R, R]
+    multiplies the weight of a pair by importance[better, worse].
     """
     same = prompts.unsqueeze(0) == prompts.unsqueeze(1)
     better, worse = torch.nonzero(same & (ranks.unsqueeze(1) < ranks.unsqueeze(0)), as_tuple=True)
     pairs = torch.bincount(prompts[better], minlength=int(prompts.max()) + 1)
-    return better, worse, 1.0 / pairs[prompts[better]]
+    weights = 1.0 / pairs[prompts[better]]
+    return better, worse, weights if importance is None else weights * importance[better, worse]
 
 
-def kwise_loss(scores: Tensor, ranks: Tensor, prompts: Tensor) -> tuple[Tensor, int, Tensor]:
+def rating_importance(ratings: Tensor, floor: float) -> Tensor:
+    """How much each pair matters by its overall ratings: the better one's less the worse one's, at least 0, plus floor.
+
+    ratings [R] on the labelers' scale, nan where none was given; returns [R, R], rows the better ones. A pair with a
+    rating missing gets 1.
+    """
+    gaps = (ratings.unsqueeze(1) - ratings.unsqueeze(0)).clamp(min=0) + floor
+    return torch.where(gaps.isnan(), torch.ones_like(gaps), gaps)
+
+
+def kwise_loss(
+    scores: Tensor, ranks: Tensor, prompts: Tensor, importance: Tensor | None = None
+) -> tuple[Tensor, int, Tensor]:
     """InstructGPT eq. 1 for prompts of different K: all pairs of a prompt are one element of weight 1/pairs.
 
-    scores [R]; ranks, prompts as in preference_pairs. Returns (sum over prompts of the mean pair loss, number of
-    prompts that have a pair, pairs put in the right order (equal scores count half) and all pairs as [2]).
+    scores [R]; ranks, prompts, importance as in preference_pairs. Returns (sum over prompts of the mean pair loss,
+    number of prompts that have a pair, pairs put in the right order (equal scores count half) and all pairs as [2]).
     """
-    better, worse, weights = preference_pairs(ranks, prompts)
+    better, worse, weights = preference_pairs(ranks, prompts, importance)
     margins = scores[better] - scores[worse]
     loss = (-F.logsigmoid(margins) * weights).sum()
     right = torch.stack([(margins > 0).sum() + 0.5 * (margins == 0).sum(), torch.tensor(len(margins))])
     return loss, torch.unique(prompts[better]).numel(), right
 
 
-def fit_weight(feature: Tensor, ranks: Tensor, prompts: Tensor, steps: int = 20) -> float:
+def fit_weight(
+    feature: Tensor, ranks: Tensor, prompts: Tensor, importance: Tensor | None = None, steps: int = 20
+) -> float:
     """The weight w that minimises kwise_loss(w * feature): one number, a convex problem, by Newton's method.
 
     A tiny pull towards 0 keeps it finite when the feature alone orders every pair. feature [R].
     """
-    better, worse, weights = preference_pairs(ranks, prompts)
+    better, worse, weights = preference_pairs(ranks, prompts, importance)
     gaps, weights = (feature[better] - feature[worse]).double(), weights.double()
     pull = 1e-3 * float(weights.sum())
     weight = 0.0
