@@ -126,6 +126,25 @@ def test_unpacked_reward_training_gives_the_same_model(folders: dict[str, Path],
     torch.testing.assert_close(heads[0], heads[1], atol=1e-4, rtol=1e-3)
 
 
+def test_ratings_move_the_reward_model_only_where_pairs_weigh_by_them(folders: dict[str, Path], make_job: Any) -> None:
+    plain = tiny.rankings(24)
+    rated = [
+        {**row, "ratings": {r["id"]: {"overall": 8 - 2 * n} for r, n in zip(row["responses"], row["ranks"], strict=True)}}
+        for row in plain
+    ]  # fmt: skip
+
+    def head(name: str, rows: list[dict[str, Any]], pair_weight: str) -> torch.Tensor:
+        config = {"model": str(folders["llama"]), "max_length": 128, "pair_weight": pair_weight, "threads": 1}
+        folder = make_job(config, name, rankings=rows)
+        assert run("reward", folder) == 0
+        return load_file(folder / "checkpoint" / "head.safetensors")["head.weight"]
+
+    without = head("plain", plain, "equal")
+    torch.testing.assert_close(head("unrated", plain, "rating"), without, rtol=0, atol=0)
+    torch.testing.assert_close(head("equal", rated, "equal"), without, rtol=0, atol=0)
+    assert not torch.allclose(head("rated", rated, "rating"), without, atol=1e-4)
+
+
 def test_sampling_from_two_policies_by_a_plan(folders: dict[str, Path], make_job: Any) -> None:
     policies = [{"name": name, "path": str(folders[name])} for name in ("llama", "gpt2")]
     plan = {"p0": {"llama": 2, "gpt2": 1}, "p1": {"gpt2": 3}}
@@ -321,6 +340,7 @@ def test_a_bad_line_is_named_by_its_number(folders: dict[str, Path], make_job: A
         ({"ranks": ["a", "b"]}, "whole numbers"),
         ({"responses": ["x", "y"]}, "must be an object with a text"),
         ({"messages": []}, "'messages' is empty"),
+        ({"ratings": {"r0-0": {"overall": "good"}}}, "must be a number"),
     ],
 )
 def test_a_bad_ranking_is_explained(

@@ -85,6 +85,24 @@ def test_kwise_loss_weighs_each_prompt_once_and_drops_ties() -> None:
     assert right.tolist() == [2.0, 3.0]
 
 
+def test_far_apart_ratings_weigh_more() -> None:
+    # rated 7, 4, 4 and one without a rating; a floor of 0.5
+    importance = rl_math.rating_importance(tensor([7.0, 4.0, 4.0, math.nan]), 0.5)
+    assert importance[0].tolist() == [0.5, 3.5, 3.5, 1.0]
+    assert importance[1].tolist() == [0.5, 0.5, 0.5, 1.0]  # never less than the floor, whatever the order says
+    assert importance[3].tolist() == [1.0] * 4
+
+
+def test_kwise_loss_weighs_pairs_by_their_importance() -> None:
+    # ranks 1, 2, 3, margins 1, 2 and 1: three pairs of weight 1/3 each, times what the ratings 5, 4, 1 say
+    scores, ranks, prompts = tensor([2.0, 1.0, 0.0]), tensor([1, 2, 3]), tensor([0, 0, 0])
+    importance = rl_math.rating_importance(tensor([5.0, 4.0, 1.0]), 0.3)
+    loss, _, right = rl_math.kwise_loss(scores, ranks, prompts, importance)
+    near, far = math.log1p(math.exp(-1)), math.log1p(math.exp(-2))
+    assert loss.item() == pytest.approx((1.3 * near + 4.3 * far + 3.3 * near) / 3)
+    assert right.tolist() == [3.0, 3.0]  # the accuracy counts every pair once
+
+
 def test_kwise_loss_without_any_pair_is_zero_with_a_gradient() -> None:
     scores = tensor([1.0, 2.0], requires_grad=True)
     loss, prompts, _ = rl_math.kwise_loss(scores, tensor([1, 1]), tensor([0, 0]))
