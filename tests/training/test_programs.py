@@ -129,7 +129,7 @@ def test_unpacked_reward_training_gives_the_same_model(folders: dict[str, Path],
 def test_ratings_move_the_reward_model_only_where_pairs_weigh_by_them(folders: dict[str, Path], make_job: Any) -> None:
     plain = tiny.rankings(24)
     rated = [
-        {**row, "ratings": {r["id"]: {"overall": 8 - 2 * n} for r, n in zip(row["responses"], row["ranks"], strict=True)}}
+        {**row, "ratings": {r["id"]: {"overall": 9 - n} for r, n in zip(row["responses"], row["ranks"], strict=True)}}
         for row in plain
     ]  # fmt: skip
 
