@@ -46,6 +46,13 @@ check: dev ## Lint, types, import rules, migrations against models, docker-compo
 migration: dev ## Write a migration from the models: make migration NAME="add a column"
 	@$(BIN)/tutelage migrate --new "$(NAME)"
 
+.PHONY: messages
+messages: dev ## Bring the catalogs of locale/ up to date with the texts in the source
+	@mkdir -p build
+	@$(BIN)/pybabel -q extract -F pyproject.toml --sort-by-file --add-location=file --no-wrap -o build/tutelage.pot .
+	@$(BIN)/pybabel -q update -i build/tutelage.pot -d locale -D tutelage --no-wrap --no-fuzzy-matching \
+	    --ignore-obsolete --ignore-pot-creation-date --omit-header
+
 .PHONY: settings
 settings: setup ## Write docs/settings.md anew from app/settings.py
 	@$(BIN)/tutelage settings > docs/settings.md

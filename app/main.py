@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from app.middleware import BodyLimit, CrossSiteGuard, LastCatch, SecurityHeaders
+from app.middleware import BodyLimit, CrossSiteGuard, Language, LastCatch, SecurityHeaders
 from app.problems import add_error_handlers, refusal
 from app.routes import api
 from app.settings import get_settings
@@ -24,6 +24,7 @@ from app.static_files import static_files
 
 PAGES = (
     "health",
+    "display",
     "sign_in",
     "invitations",
     "users",
@@ -77,6 +78,7 @@ def create_app() -> FastAPI:
         routes=[Mount("/static", static_files)],
         middleware=[
             Middleware(SecurityHeaders),
+            Middleware(Language),
             Middleware(LastCatch, refusal=refusal),
             Middleware(BodyLimit, refusal=refusal),
             Middleware(CrossSiteGuard, refusal=refusal),

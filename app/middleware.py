@@ -16,8 +16,9 @@ from starlette.requests import ClientDisconnect, Request, cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.security import SAFE_METHODS, cookie_name
+from app.security import LANGUAGE_COOKIE, SAFE_METHODS, cookie_name
 from app.settings import get_settings
+from app.translation import choose_language, speaking
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,21 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+class Language:
+    """A request is answered in the language that its sender picked, or that the browser asks for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        headers = Headers(scope=scope)
+        chosen = cookie_parser(headers.get("cookie", "")).get(LANGUAGE_COOKIE)
+        with speaking(choose_language(chosen, headers.get("accept-language", ""))):
+            await self.app(scope, receive, send)
 
 
 class LastCatch:

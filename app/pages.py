@@ -19,6 +19,7 @@ from markupsafe import Markup
 from app.markdown import count_words, render_markdown
 from app.settings import ROOT
 from app.static_files import static_url
+from app.translation import browser_messages, gettext, language, languages, ngettext
 
 
 def markdown(text: str, breaks: bool = True) -> Markup:
@@ -76,7 +77,10 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
     )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters.update(
         markdown=markdown,
         words=count_words,
@@ -87,7 +91,7 @@ def _environment() -> Environment:
         clock=clock,
         duration=duration,
     )
-    environment.globals.update(static_url=static_url)
+    environment.globals.update(static_url=static_url, languages=languages)
     return environment
 
 
@@ -105,12 +109,15 @@ def render(
 ) -> HTMLResponse:
     """The page as a response. `page` is a dataclass whose fields become the template's names; `context` adds to them.
 
-    Templates may always use `user` (None when nobody is signed in), `project` (None outside of one) and `path`.
+    Templates may always use `user` (None when nobody is signed in), `project` (None outside of one), `path`,
+    `language` and `browser_messages` (what the page's modules say in it).
     """
     values: dict[str, Any] = {
         "user": getattr(request.state, "user", None),
         "project": None,
         "path": request.url.path,
+        "language": language(),
+        "browser_messages": browser_messages(language()),
     }
     if is_dataclass(page):
         values |= {field.name: getattr(page, field.name) for field in fields(page)}

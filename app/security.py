@@ -75,6 +75,9 @@ def _finish(session: Session, keep: bool) -> None:
 SessionDep = Annotated[Session, Depends(open_session, scope="function")]
 
 
+LANGUAGE_COOKIE = "tutelage-language"  # no secret: which of our languages this browser reads
+
+
 def cookie_name() -> str:
     """`__Host-` makes browsers refuse the cookie from a sibling domain or without https."""
     return "__Host-tutelage" if get_settings().secure_cookies else "tutelage"
@@ -100,6 +103,14 @@ def set_session_cookie(response: Response, token: str) -> None:
 def clear_session_cookie(response: Response) -> None:
     secure = get_settings().secure_cookies
     response.delete_cookie(cookie_name(), path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def local_path(target: str) -> str:
+    """`target` when it is a path of ours, else the front page: never an address that leads away."""
+    fits = (
+        target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable() and "\\" not in target
+    )
+    return target if fits and not target.startswith(("/sign-in", "/sign-out")) else "/"
 
 
 def client_address(request: Request) -> str:

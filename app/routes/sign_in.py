@@ -14,20 +14,13 @@ from app.security import (
     Visitor,
     clear_session_cookie,
     client_address,
+    local_path,
     session_token,
     set_session_cookie,
 )
 from app.services import users
 
 router = APIRouter()
-
-
-def local_path(target: str) -> str:
-    """`target` when it is a path of ours, else the front page: never an address that leads away."""
-    fits = (
-        target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable() and "\\" not in target
-    )
-    return target if fits and not target.startswith(("/sign-in", "/sign-out")) else "/"
 
 
 @router.get("/sign-in")

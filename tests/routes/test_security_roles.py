@@ -23,6 +23,7 @@ from tests.routes.walk import all_routes, fill
 API = "/api/v1"
 OPEN = {
     ("GET", "/health"),
+    ("POST", "/display/language"),
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),
     ("POST", "/sign-out"),

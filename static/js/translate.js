@@ -1,0 +1,19 @@
+/* What modules say, in the language of the page. English needs no catalog: the message is its own key. */
+const data = document.getElementById("messages");
+const messages = data ? JSON.parse(data.textContent) : {};
+const rules = new Intl.PluralRules(document.documentElement.lang || "en");
+const forms = rules.resolvedOptions().pluralCategories;
+
+const fill = (text, values) => text.replace(/%\((\w+)\)s/g, (whole, name) => (name in values ? String(values[name]) : whole));
+
+/** The message in the reader's language; `%(name)s` in it is replaced by `values.name`. */
+export function t(message, values = {}) {
+  return fill(messages[message] || message, values);
+}
+
+/** The form that fits `count`, which may stand in it as `%(count)s`. */
+export function tn(one, many, count, values = {}) {
+  const said = messages[one];
+  const text = said ? said[forms.indexOf(rules.select(count))] ?? said.at(-1) : count === 1 ? one : many;
+  return fill(text, { count, ...values });
+}
