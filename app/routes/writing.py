@@ -7,10 +7,11 @@ own, by form or by script.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Body, Depends, Header, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
@@ -23,7 +24,7 @@ from app.routes.answer_forms import AnswerFields, DetailsIn, answer_from_form, f
 from app.routes.labeling import read_form, see_other
 from app.routes.task_pages import Turn, prompt_turns
 from app.security import CurrentUser, SessionDep
-from app.services import answers, assignments, desk, edits, guidelines, projects, token_counts
+from app.services import answers, assignments, desk, drafts, edits, guidelines, projects, token_counts
 from app.services.edits import Editable
 
 router = APIRouter()
@@ -56,7 +57,8 @@ class EditPage:
     sources: list[dict[str, str]]
     problem: str | None
     heading: str = "Write a better one"
-    saved_at: None = None
+    draft: Any = None
+    saved_at: datetime | None = None
     ended: None = None
     undoable: None = None
     taken_back: None = None
@@ -85,6 +87,15 @@ def show_edit(request: Request, session: SessionDep, user: CurrentUser, completi
     if edits.edited_ids(session, user, [completion_id]):
         return render(request, "completions/edited.html", project=editable.project)
     return _edit_page(request, session, user, editable)
+
+
+@router.put("/completions/{completion_id}/draft")
+def put_draft(
+    session: SessionDep, user: CurrentUser, completion_id: UUID, draft: Annotated[Any, Body()]
+) -> dict[str, Any]:
+    editable = edits.load_editable(session, completion_id, user)
+    edits.refuse_second(session, completion_id, user)
+    return {"saved_at": drafts.save_draft(session, editable.project, user, drafts.edit_place(completion_id), draft)}
 
 
 @router.post("/completions/{completion_id}/edit")
@@ -160,6 +171,7 @@ def _edit_page(
     problem: str | None = None,
 ) -> HTMLResponse:
     completion, project = editable.completion, editable.project
+    kept = drafts.find_draft(session, project, user, drafts.edit_place(completion.id))
     page = EditPage(
         project=project,
         completion_id=completion.id,
@@ -172,5 +184,7 @@ def _edit_page(
         text=fields.text if fields else completion.text,
         sources=fields.sources if fields else [],
         problem=problem,
+        draft=kept.content if kept and not problem else None,
+        saved_at=kept.saved_at if kept else None,
     )
     return render(request, "completions/edit.html", page, status=422 if problem else 200)

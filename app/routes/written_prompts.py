@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Body, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
 from app.errors import Invalid
-from app.models import Project, Prompt, User
+from app.models import Draft, Project, Prompt, User
 from app.models.columns import PromptKind
 from app.pages import render
 from app.routes.labeling import read_form, see_other
 from app.routes.writing import form_key
 from app.rules.prompts import FEWEST_PAIRS, MOST_PAIRS, USE_CASES
 from app.security import CurrentUser, SessionDep
-from app.services import projects, written_prompts
+from app.services import drafts, projects, written_prompts
 from app.services.written_prompts import PromptDraft
 
 router = APIRouter()
@@ -41,6 +41,7 @@ class WritePromptPage:
     stored: int | None  # how many the last sending stored
     written: int
     latest: list[Prompt]
+    kept: Draft | None  # what she had begun of this kind
 
 
 @router.get("/projects/{slug}/prompts/write")
@@ -55,6 +56,15 @@ def show_form(
     project = projects.get_project(session, slug)
     written_prompts.check_allowed(project)
     return _page(request, session, user, project, PromptDraft(kind, ""), uuid4(), stored=stored)
+
+
+@router.put("/projects/{slug}/prompts/write/{kind}/draft")
+def put_draft(
+    session: SessionDep, user: CurrentUser, slug: str, kind: PromptKind, draft: Annotated[Any, Body()]
+) -> dict[str, Any]:
+    project = projects.get_project(session, slug)
+    written_prompts.check_allowed(project)
+    return {"saved_at": drafts.save_draft(session, project, user, drafts.prompt_place(kind), draft)}
 
 
 @router.post("/projects/{slug}/prompts/write")
@@ -112,6 +122,7 @@ def _page(
         problem=error.detail if error else None,
         stored=stored,
         written=written_prompts.count_written(session, project, user),
+        kept=drafts.find_draft(session, project, user, drafts.prompt_place(draft.kind)),
         latest=list(written_prompts.list_written(session, project, user)),
     )
     return render(request, "prompts/write.html", page, status=422 if error else 200)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Assignment, Comparison, Completion, Demonstration, Project, Prompt, Ranking, Slot, User
-from app.services import assignments
+from app.services import assignments, drafts
 from app.services.answers import Details, answer_columns, check_answer
 from app.services.labels import LONGEST_SECONDS
 from app.services.token_counts import count_tokens
@@ -67,7 +67,7 @@ def submit_edit(
         if stored.edited_completion_id != completion_id:
             raise Conflict("This Idempotency-Key was used for another text. Make a new one for every text.")
         return stored
-    _refuse_second(session, completion_id, user)
+    refuse_second(session, completion_id, user)
     check_answer(editable.project, text, details)
     if _plain(text) == _plain(editable.completion.text):
         raise Invalid("The text is still the response as it was. Change it, or leave this page.")
@@ -88,6 +88,7 @@ def submit_edit(
     )
     session.add(demonstration)
     _store_comparison(session, editable, user, key, demonstration)
+    drafts.forget_draft(session, editable.project, user, drafts.edit_place(completion_id))
     session.flush()
     return demonstration
 
@@ -106,7 +107,8 @@ def _stored(session: Session, user: User, key: UUID) -> Demonstration | None:
     )
 
 
-def _refuse_second(session: Session, completion_id: UUID, user: User) -> None:
+def refuse_second(session: Session, completion_id: UUID, user: User) -> None:
+    """Raises Conflict when she has bettered this response before."""
     if edited_ids(session, user, [completion_id]):
         raise Conflict("You have written a better one for this response already. It is stored.")
 

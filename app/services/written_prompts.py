@@ -17,7 +17,7 @@ from app.errors import Conflict, Invalid
 from app.models import Demonstration, Project, Prompt, Slot, User
 from app.models.columns import PromptKind
 from app.rules import prompts as rules
-from app.services import prompts
+from app.services import drafts, prompts
 from app.services.guidelines import current_guideline
 
 _WRITE_LOCK = 7303  # namespace of the advisory locks that put one author's prompts in a row
@@ -58,6 +58,7 @@ def write_prompt(session: Session, project: Project, user: User, key: UUID, draf
     values = [_values(project, user, key, draft, split, messages) for messages, _ in examples]
     if prompts.store_prompts(session, project, values) != len(values):
         raise Invalid(_KNOWN, errors=[{"field": _main_field(draft), "message": _KNOWN}])
+    drafts.forget_draft(session, project, user, drafts.prompt_place(draft.kind))
     stored = _of_group(session, project, user, key)
     if draft.kind == PromptKind.FEW_SHOT:
         answers = {rules.content_hash(messages): response or "" for messages, response in examples}

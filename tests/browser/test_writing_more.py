@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models import Demonstration, Project, Prompt, Ranking, User
+from app.models import Demonstration, Draft, Project, Prompt, Ranking, User
 from app.services import projects
 from app.services.projects import ProjectDraft
 from tests.browser.conftest import OpenContext, Watch
@@ -215,6 +215,8 @@ def test_a_few_shot_prompt_is_written_by_keyboard_and_kept_through_a_reload(
     page.keyboard.press("Tab")
     page.keyboard.type("bad")
     expect(page.locator("#pair-count")).to_have_text("3 pairs make 3 examples.")
+    expect(page.locator("#kept")).to_have_text("Saved")
+    page.evaluate("localStorage.clear()")  # from the server, not from this browser
     page.reload()
     ready(page)
     expect(page.locator("#pair-3-query")).to_have_value("late")
@@ -225,6 +227,29 @@ def test_a_few_shot_prompt_is_written_by_keyboard_and_kept_through_a_reload(
     session.expire_all()
     assert len(session.scalars(select(Prompt).where(Prompt.kind == "few_shot")).all()) == 3
     assert len(session.scalars(select(Demonstration)).all()) == 3
+
+
+def test_a_prompt_written_offline_is_kept_and_sent_when_the_connection_is_back(
+    page: Page, watch: Watch, session: Session, sign_in: SignIn, labeler: User, project: Project
+) -> None:
+    watch.allow("Failed to load resource", "ERR_INTERNET_DISCONNECTED")
+    sign_in(page, labeler)
+    page.goto("/projects/mossbrook/prompts/write")
+    ready(page)
+    page.context.set_offline(True)
+    page.locator("#text").fill("Who has the key of the mill?")
+    expect(page.locator("#kept")).to_have_text("Kept in this browser")
+    page.context.set_offline(False)
+    expect(page.locator("#kept")).to_have_text("Saved")
+    session.expire_all()
+    [kept] = session.scalars(select(Draft))
+    assert (kept.place, kept.content["text"]) == ("prompt:plain", "Who has the key of the mill?")
+    page.get_by_role("radio", name="Open QA").check()
+    page.locator("#text").press("Control+Enter")
+    expect(page.get_by_role("status").first).to_contain_text("Your prompt is stored.")
+    expect(page.locator("#text")).to_have_value("")
+    session.expire_all()
+    assert session.scalars(select(Draft)).all() == []
 
 
 def test_a_refused_prompt_without_scripts_and_on_a_phone_loses_nothing(
@@ -266,6 +291,8 @@ def test_a_better_one_is_asked_for_while_ranking_and_written_after_sending(
     expect(page.locator("#hint")).to_contain_text("still the response as it was")
     page.locator("#answer").press("Control+End")
     page.keyboard.type(" And that is why.")
+    expect(page.locator("#save")).to_have_text("Saved")
+    page.evaluate("localStorage.clear()")  # from the server, not from this browser
     page.reload()
     ready(page)
     assert page.locator("#answer").input_value().endswith(" And that is why.")

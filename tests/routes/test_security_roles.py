@@ -59,6 +59,8 @@ LABELER = {
     ("POST", f"{API}/projects/{{project}}/tokens"),
     ("POST", "/assignments/{assignment_id}/warnings"),
     ("GET", "/completions/{completion_id}/edit"),
+    ("PUT", "/completions/{completion_id}/draft"),
+    ("PUT", "/projects/{slug}/prompts/write/{kind}/draft"),
     ("POST", "/completions/{completion_id}/edit"),
     ("POST", "/completions/{completion_id}/submission"),
     ("GET", "/projects/{slug}/prompts/write"),

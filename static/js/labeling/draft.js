@@ -4,7 +4,7 @@
 const WAIT = 1000, RETRY = 5000;
 
 export class DraftKeeper {
-  /** `report(status)`: saved, saving, offline, signed-out, gone. `sent` is true once the label itself is stored. */
+  /** `assignment` names the work in this browser, `at` is where the server takes its draft. `report(status)`: saved, saving, offline, signed-out, gone. `sent` is true once the label itself is stored. */
   constructor({ assignment, at, savedAt, report, held }) {
     this.url = `${at}/draft`;
     this.store = `tutelage.draft.${assignment}`;
@@ -95,8 +95,11 @@ export class DraftKeeper {
   done() {
     this.sent = true;
     clearTimeout(this.timer);
-    localStorage.removeItem(this.store);
+    this.forget();
   }
+
+  /** What this browser kept is stored elsewhere by now. */
+  forget() { localStorage.removeItem(this.store); }
 }
 
 function put(url, draft, { keepalive = false, signal } = {}) {

@@ -1,10 +1,12 @@
-/* Writing a prompt: the form is the page; this keeps it in the browser, shows pairs as they are wanted, and counts. */
+/* Writing a prompt: the form is the page; this keeps what is written, shows pairs as they are wanted, and counts. */
 import { $, $$ } from "../dom.js";
-import { BrowserKeeper } from "../writing/keep.js";
+import { DraftKeeper } from "../labeling/draft.js";
 import { grow } from "../writing/rows.js";
 import { countWords } from "../writing/text.js";
 
-const form = $("#prompt-form"), keeper = new BrowserKeeper(form.dataset.kept), pairs = $$(".pair");
+const form = $("#prompt-form"), pairs = $$(".pair"), { place, at, savedAt } = form.dataset;
+const keeper = new DraftKeeper({ assignment: place, at, savedAt, report: mark, held: () => {}, signal: new AbortController().signal });
+const SAYS = { saved: "Saved", saving: "Saving", offline: "Kept in this browser", "signed-out": "Signed out: kept in this browser", gone: "Kept in this browser" };
 const written = () => $$("textarea, select, [name=use_case]:checked", form);
 const blank = (pair) => $$("textarea", pair).every((field) => !field.value.trim());
 
@@ -38,18 +40,27 @@ function addPair() {
   $("textarea", next).focus();
 }
 
-if (form.dataset.stored) keeper.forget();
-else if (!form.dataset.refused && keeper.kept()) { restore(keeper.kept()); $("#kept").textContent = "As you left it."; }
+function mark(status) { $("#kept").textContent = SAYS[status]; }
 
-form.addEventListener("input", () => {
-  count();
-  $("#kept").textContent = keeper.keep(values()) ? "Kept in this browser" : "";
-});
+/** What she had begun, here or in another browser; not where the server shows what it has just refused or stored. */
+function begun() {
+  if (form.dataset.stored) return keeper.forget();
+  return form.dataset.refused ? null : keeper.unconfirmed() || JSON.parse(form.dataset.draft || "null");
+}
+
+const kept = begun();
+if (kept) { restore(kept); $("#kept").textContent = "As you left it."; }
+
+form.addEventListener("input", () => { count(); keeper.change(values()); });
 form.addEventListener("submit", (event) => {
   if (form.dataset.sending) event.preventDefault();
   form.dataset.sending = "yes";
+  keeper.pause();
 });
-addEventListener("pageshow", () => { delete form.dataset.sending; }); // come back to by the back button
+addEventListener("pageshow", (event) => { // come back to by the back button
+  delete form.dataset.sending;
+  if (event.persisted) keeper.resume();
+});
 $("#add-pair")?.addEventListener("click", addPair);
 document.addEventListener("keydown", (event) => {
   if (event.isComposing) return;

@@ -1,24 +1,27 @@
-/* Writing a better one than a response: the same sheet as for an answer, kept in this browser until it is sent. */
+/* Writing a better one than a response: the same sheet as for an answer, kept as it grows, sent once. */
 import { $, make } from "../dom.js";
 import { toggle } from "../labeling/desk.js";
+import { DraftKeeper } from "../labeling/draft.js";
 import { activeSeconds, resumeSeconds } from "../labeling/lease.js";
 import { send } from "../labeling/send.js";
 import { Editor } from "./editor.js";
-import { BrowserKeeper } from "./keep.js";
 import { listen } from "./keys.js";
 import { Meter } from "./meter.js";
 
-const root = $("#task").dataset, keeper = new BrowserKeeper(`edit.${root.completion}`);
-const original = $("#original").content.textContent.trim(), draft = root.refused ? null : keeper.kept();
+const root = $("#task").dataset, at = `/completions/${root.completion}`;
+const keeper = new DraftKeeper({ assignment: `edit.${root.completion}`, at, savedAt: root.savedAt, report: mark, held: () => {}, signal: new AbortController().signal });
+const original = $("#original").content.textContent.trim();
+const draft = root.refused ? null : keeper.unconfirmed() || JSON.parse(root.draft || "null");
 const say = (...parts) => $("#hint").replaceChildren(...parts);
-const editor = new Editor({ say, changed: () => { count(); mark(keeper.keep(editor.draft({ seconds: activeSeconds() }))); } });
+const editor = new Editor({ say, changed: () => { count(); keeper.change(editor.draft({ seconds: activeSeconds() })); } });
 const meter = new Meter({ project: root.project, assignment: root.assignment, prompt: $(".said.last")?.textContent || "", read: () => editor.written() });
 let sending = false;
-if (draft?.text) { editor.restore(draft); resumeSeconds(draft.page?.seconds); mark(true); }
+if (draft?.text) { editor.restore(draft); resumeSeconds(draft.page?.seconds); }
 
-function mark(kept) {
-  $("#save").dataset.is = kept ? "saved" : "lost";
-  $("#save").textContent = kept ? "Kept in this browser" : "Not kept: send it soon";
+function mark(status) {
+  const says = { saved: "Saved", saving: "Saving", offline: "Kept in this browser", "signed-out": "Signed out: kept in this browser", gone: "Sent already" };
+  $("#save").dataset.is = status;
+  $("#save").textContent = says[status];
 }
 function count() {
   meter.count();
@@ -35,15 +38,17 @@ async function submit() {
   if (editor.answer.value.trim() === original) { say("This is still the response as it was. Change it first."); return editor.answer.focus(); }
   sending = true;
   $("#go").replaceChildren("Sending");
+  keeper.pause();
   const { turns, ...label } = editor.label();
-  const result = await send(`/completions/${root.completion}`, { ...label, seconds: activeSeconds() },
+  const result = await send(at, { ...label, seconds: activeSeconds() },
     () => notice("No connection.", "Your text is kept in this browser and sent as soon as the connection is back."));
   if (result.next) {
-    keeper.forget();
+    keeper.done();
     location.assign(result.next);
     return;
   }
   sending = false;
+  if (result.status !== 409) keeper.resume();
   $("#go").replaceChildren("Send ", make("kbd", { textContent: "Ctrl Enter" }));
   const signIn = make("a", { className: "btn line", href: "/sign-in", target: "_blank", textContent: "Sign in" });
   notice(result.problem, result.status === 401 ? "Sign in again in another tab, then press Send." : "Your text is kept.", ...(result.status === 401 ? [signIn] : []));
