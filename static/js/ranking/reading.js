@@ -2,8 +2,8 @@
 import { $, $$, make } from "../dom.js";
 import { mark, unmark } from "./compare.js";
 
-/** `view` as in render.js; `settle()` is called when texts have changed their height. */
-export function openReading({ task, el, letter }, settle) {
+/** `view` as in render.js; `settle()` is called when texts have changed their height; `signal` ends it. */
+export function openReading({ task, el, letter }, settle, signal) {
   let pair = [];
   const say = (text) => { $("#said").textContent = text; };
   const text = (id) => $(el[id].classList.contains("as-raw") ? ".raw" : ".md", el[id]) || $(".text", el[id]);
@@ -51,7 +51,9 @@ export function openReading({ task, el, letter }, settle) {
   }
 
   // A column that moves takes its text nodes out of their ranges.
-  new MutationObserver(() => { if (pair.length) compare(...pair, false); }).observe($("#responses"), { childList: true });
+  const columns = new MutationObserver(() => { if (pair.length) compare(...pair, false); });
+  columns.observe($("#responses"), { childList: true });
+  signal.addEventListener("abort", () => { columns.disconnect(); unmark(); pair = []; });
 
   return {
     pair: () => pair, compare, end, say,

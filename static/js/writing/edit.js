@@ -1,7 +1,7 @@
 /* Writing a better one than a response: the same sheet as for an answer, kept in this browser until it is sent. */
 import { $, make } from "../dom.js";
 import { toggle } from "../labeling/desk.js";
-import { activeSeconds, resumeSeconds } from "../labeling/lease.js";
+import { activeSeconds, beginSeconds } from "../labeling/lease.js";
 import { send } from "../labeling/send.js";
 import { Editor } from "./editor.js";
 import { BrowserKeeper } from "./keep.js";
@@ -14,7 +14,7 @@ const say = (...parts) => $("#hint").replaceChildren(...parts);
 const editor = new Editor({ say, changed: () => { count(); mark(keeper.keep(editor.draft({ seconds: activeSeconds() }))); } });
 const meter = new Meter({ project: root.project, assignment: root.assignment, prompt: $(".said.last")?.textContent || "", read: () => editor.written() });
 let sending = false;
-if (draft?.text) { editor.restore(draft); resumeSeconds(draft.page?.seconds); mark(true); }
+if (draft?.text) { editor.restore(draft); beginSeconds(draft.page?.seconds); mark(true); }
 
 function mark(kept) {
   $("#save").dataset.is = kept ? "saved" : "lost";
