@@ -14,8 +14,9 @@ let current = null; // {life, ahead, path} of the task that is shown
 /** `mount(turn)` sets a page up for the task that is in the document; it is called again for every further one. */
 export function openTasks(mount) {
   begin(mount);
-  // The back button leads to a task that was sent: its address tells, so let the server show what it is now.
-  addEventListener("popstate", () => { if (location.pathname !== current.path) location.reload(); });
+  // The back button leads to a task that was sent: its address tells, so let the server show what it is now. (A reload would
+  // leave the browser thinking that this page can still show the address that lies ahead.)
+  addEventListener("popstate", () => { if (location.pathname !== current.path) location.replace(location.href); });
   addEventListener("pagehide", () => current.ahead.leave());
 }
 
