@@ -4,19 +4,16 @@
    - whatever a module sets up for a task ends with the task's `signal` (listeners take it as an option, timers listen to it);
    - a page fetched ahead is shown only while it is what the server hands out next, made of what still holds (its edition);
    - in every other case the browser loads the address that the server named, which is always right. */
-import { localTimes } from "../base.js";
+import { localTimes, showing } from "../base.js";
 import { $, $$ } from "../dom.js";
 import { Lease } from "./lease.js";
 
 const AGAIN = 30_000; // where there was none, look again after this long
-let current = null; // {life, ahead, path} of the task that is shown
+let current = null; // {life, ahead} of the task that is shown
 
 /** `mount(turn)` sets a page up for the task that is in the document; it is called again for every further one. */
 export function openTasks(mount) {
   begin(mount);
-  // The back button leads to a task that was sent: its address tells, so let the server show what it is now. (A reload would
-  // leave the browser thinking that this page can still show the address that lies ahead.)
-  addEventListener("popstate", () => { if (location.pathname !== current.path) location.replace(location.href); });
   addEventListener("pagehide", () => current.ahead.leave());
 }
 
@@ -24,7 +21,7 @@ function begin(mount) {
   const { dataset } = $("#task"), life = new AbortController();
   // An edit of a label that is sent leads back to the label: nothing waits behind it.
   const ahead = new Ahead(dataset.expiresAt ? dataset.assignment : null, life.signal);
-  current = { life, ahead, path: location.pathname };
+  current = { life, ahead };
   mount({ signal: life.signal, worked: () => ahead.fetch(), goOn: (answer, url = answer.next) => goOn(mount, ahead, answer, url) });
   document.body.dataset.ready = "yes";
 }
@@ -43,6 +40,7 @@ function goOn(mount, ahead, answer, url) {
   document.body.prepend(...[...page.body.children].filter((part) => !("stays" in part.dataset)));
   document.title = page.title;
   history.pushState(null, "", url);
+  showing(url);
   localTimes();
   begin(mount);
   $("#announce").textContent = `Sent. Next task: ${$(".bar h1").textContent}.`;
