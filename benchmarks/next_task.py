@@ -2,9 +2,9 @@
 
     python -m benchmarks.next_task [--responses 4] [--tasks 50] [--cold]
 
-One labeler works through tasks as a person does with the keyboard, a little quicker. The clock starts in the page at the
-`keydown` of the last Enter and stops in the second animation frame after the next prompt stands in the document, so that
-what it measures has been painted. `--cold` leaves nothing fetched ahead and measures what it was before: a page load.
+One labeler works through tasks as a person does with the keyboard, a little quicker. The clock starts in the page at
+the `keydown` of the last Enter and stops in the second animation frame after the next prompt stands in the document, so
+that what it measures has been painted. `--cold` leaves nothing fetched ahead and measures what it was before: a page load.
 Ends with 1 when the median is above 100 ms.
 """
 

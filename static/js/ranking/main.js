@@ -16,7 +16,7 @@ openTasks(({ signal, worked, goOn }) => {
   const responses = $$(".resp");
   const task = { ids: responses.map((e) => e.dataset.id), max: Number(root.max), best: root.best, confidence: root.confidence === "yes" };
   const letter = Object.fromEntries(responses.map((e) => [e.dataset.id, e.dataset.letter]));
-  const flagsOf = (box) => Object.fromEntries($$(".flag-box input", box).map((i) => [i.value, i.closest("label").dataset.label]));
+  const flagsOf = (box) => Object.fromEntries($$(".flag-box input", box).map((i) => [i.value, i.nextSibling.data]));
   const onResponses = flagsOf(responses[0]), onPrompt = flagsOf(el.P);
   const labels = (id) => (id === "P" ? onPrompt : onResponses), keysOf = (id) => Object.keys(labels(id));
   const view = { task, el, letter, labels };
@@ -134,7 +134,7 @@ openTasks(({ signal, worked, goOn }) => {
     flags: () => toggleMenu(".flag-box", state.current),
     better: () => { if (state.current !== "P") askForBetter(state.current); },
     compare, rawAll: () => { closeMenus(); reading.toggleAll(); reveal(); },
-    raw: () => { if (state.current === "P") return actions.rawAll(); closeMenus(); reading.toggleRaw(state.current); reveal(); },
+    raw: () => { closeMenus(); reading.toggleRaw(state.current); reveal(); },
     sure: () => { if (!task.confidence) return; if (state.phase === "rate") go(); else { state = { ...state, sure: true }; render(); reveal(); } },
     skip: () => $("#skip")?.showModal(), report: () => $("#report")?.showModal(), more: () => $("#more").showModal(), keys: () => $("#keys").showModal(),
     reason: () => { if ($("#reason").classList.toggle("open")) $("#why").focus(); }, guide: () => { toggle("guide"); settle(view); },
