@@ -54,14 +54,22 @@ def render_markdown(text: str, breaks: bool = True) -> str:
 
 
 def _lower_headings_and_align_cells(state: StateCore) -> None:
+    _lower_headings([token for token in state.tokens if token.type in ("heading_open", "heading_close")])
     for token in state.tokens:
-        if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(6, int(token.tag[1]) + TOP_HEADING - 1)}"
-        elif token.type in ("td_open", "th_open") and (style := token.attrs.pop("style", None)):
+        if token.type in ("td_open", "th_open") and (style := token.attrs.pop("style", None)):
             # The content security policy refuses style attributes; a class says the same.
             place = {"text-align:right": "end", "text-align:center": "mid"}.get(str(style))
             if place:
                 token.attrs["class"] = place
+
+
+def _lower_headings(tokens: list[Token]) -> None:
+    """The levels that a text uses, from the page's third on and none left out: readers by ear walk along them."""
+    used = sorted({token.tag for token in tokens})
+    last = TOP_HEADING - 1
+    for token in tokens:
+        last = min(6, TOP_HEADING + used.index(token.tag), last + (token.type == "heading_open"))
+        token.tag = f"h{last}"
 
 
 def _code_by_lines(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:

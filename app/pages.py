@@ -6,6 +6,7 @@ test greps the templates for `|safe`.
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ from app.markdown import count_words, render_markdown
 from app.settings import ROOT
 from app.static_files import static_url
 from app.translation import browser_messages, gettext, language, languages, ngettext
+
+PACK_FROM = 1000  # characters; below that a packet holds it anyhow
+PACK_LEVEL = 6  # a ranking page of 68 kB: level 1 10.7 kB in 0.4 ms, 6 9.1 kB in 1 ms, and 9 no less
 
 
 def markdown(text: str, breaks: bool = True) -> Markup:
@@ -122,4 +126,20 @@ def render(
     if is_dataclass(page):
         values |= {field.name: getattr(page, field.name) for field in fields(page)}
     values |= context
-    return HTMLResponse(templates.get_template(template).render(values), status_code=status, headers=headers)
+    html = templates.get_template(template).render(values)
+    if not _may_pack(request, html):
+        return HTMLResponse(html, status_code=status, headers=headers)
+    packed = gzip.compress(html.encode(), PACK_LEVEL, mtime=0)
+    packing = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return HTMLResponse(packed, status_code=status, headers={**(headers or {}), **packing})
+
+
+def _may_pack(request: Request, html: str) -> bool:
+    """Only whole pages are compressed, and here, in the thread that made them: event streams and downloads never pass.
+
+    Only answers to GET: somebody who sees the length of compressed answers, and can have text of theirs in them, may
+    guess a secret on the same page (BREACH). Our one-time secrets, links of invitations and new tokens, stand in
+    answers to POST alone, which no other site can make a browser send; pages hold no CSRF token or session.
+    """
+    accepted = request.headers.get("accept-encoding", "")
+    return request.method == "GET" and len(html) > PACK_FROM and "gzip" in accepted

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -115,6 +115,7 @@ class Assignment(Base):
     order_shown: Mapped[JsonList]  # completion ids as this labeler sees them
     guideline_version: Mapped[int]
     schema_version: Mapped[int] = mapped_column(server_default="1")  # which label schema it asks by
+    ahead: Mapped[bool] = mapped_column(server_default=false())  # leased while she works on another; not shown yet
     draft: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
     draft_saved_at: Mapped[Moment | None]
     claimed_at: Mapped[Created]

@@ -20,11 +20,12 @@ from app.models import Project, User
 from app.models.columns import TaskKind
 from app.pages import markdown, render
 from app.routes.answer_forms import DetailsIn, answer_from_form, form_details
-from app.routes.task_pages import Shared, TaskPage, rank_page, ranking_from_form, write_page
+from app.routes.task_pages import Shared, TaskPage, edition_of, rank_page, ranking_from_form, write_page
 from app.rules.label_schemas import Fields
 from app.rules.revisions import LETTERS
 from app.security import CurrentUser, SessionDep
 from app.services import (
+    ahead,
     assignments,
     demonstrations,
     desk,
@@ -104,6 +105,19 @@ def put_draft(
 @router.post("/assignments/{assignment_id}/lease")
 def renew_lease(session: SessionDep, user: CurrentUser, assignment_id: int) -> dict[str, Any]:
     return {"expires_at": assignments.renew_lease(session, assignment_id, user)}
+
+
+@router.post("/assignments/{assignment_id}/ahead")
+def claim_ahead(session: SessionDep, user: CurrentUser, assignment_id: int) -> Response:
+    """The page of the task after this one, claimed for her to be there in time; 204 when there is none."""
+    assignment = ahead.claim_ahead(session, assignment_id, user)
+    return see_other(f"/assignments/{assignment.id}") if assignment else Response(status_code=204)
+
+
+@router.post("/assignments/{assignment_id}/leave", status_code=204)
+def leave_ahead(session: SessionDep, user: CurrentUser, assignment_id: int) -> None:
+    """Give back a task that was fetched ahead and never shown."""
+    ahead.leave_ahead(session, assignment_id, user)
 
 
 @router.post("/assignments/{assignment_id}/resume")
@@ -229,15 +243,21 @@ def _store(
         if isinstance(content, Answer)
         else rankings.submit_ranking(session, assignment_id, user, key, content, seconds)
     )
-    return {"id": row.id, "next": next_url(session, user, task.project, TaskKind(task.assignment.kind))}
+    return {"id": row.id, **next_task(session, user, task.project, TaskKind(task.assignment.kind))}
 
 
 def next_url(session: Session, user: User, project: Project, kind: TaskKind) -> str:
-    """Where her next task is, claimed here and now; or the guidelines that she has to read before it."""
+    return next_task(session, user, project, kind)["next"]
+
+
+def next_task(session: Session, user: User, project: Project, kind: TaskKind) -> dict[str, str]:
+    """Where her next task is, claimed here and now, and its edition; or the guidelines that she has to read first."""
     if not guidelines.has_read_current(session, project.id, user):
-        return f"/projects/{project.slug}/guidelines?then={WAYS[kind]}"
+        return {"next": f"/projects/{project.slug}/guidelines?then={WAYS[kind]}"}
     assignment = assignments.claim_assignment(session, project, user, kind)
-    return f"/assignments/{assignment.id}" if assignment else f"/projects/{project.slug}/{WAYS[kind]}"
+    if assignment is None:
+        return {"next": f"/projects/{project.slug}/{WAYS[kind]}"}
+    return {"next": f"/assignments/{assignment.id}", "edition": edition_of(assignment)}
 
 
 def _start(request: Request, session: Session, user: User, slug: str, way: str) -> Response:

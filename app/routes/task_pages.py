@@ -42,6 +42,7 @@ class TaskPage:
     project: Project
     guideline: Guideline
     assignment_id: int
+    edition: str  # what the page was made of; a page fetched ahead is shown only while this is what holds
     at: str  # the address below which the page keeps its draft and sends
     editing: bool  # the label is sent already; sending stores a revision
     taken_back: datetime | None  # when she took back what she had sent for this task
@@ -156,6 +157,7 @@ def _shared(task: Task, guideline: Guideline, **shared: Unpack[Shared]) -> dict[
         "project": task.project,
         "guideline": guideline,
         "assignment_id": assignment.id,
+        "edition": edition_of(assignment),
         "at": f"/history/{assignment.kind}/{task.label.id}" if task.label else f"/assignments/{assignment.id}",
         "editing": editing,
         "turns": prompt_turns(task.prompt),
@@ -165,6 +167,12 @@ def _shared(task: Task, guideline: Guideline, **shared: Unpack[Shared]) -> dict[
         "draft_json": json.dumps(draft) if draft else "",
         **shared,
     }
+
+
+def edition_of(assignment: Assignment) -> str:
+    """Guidelines, label schema and draft of a task: a page made of others is out of date."""
+    saved = assignment.draft_saved_at.isoformat() if assignment.draft_saved_at else ""
+    return f"{assignment.guideline_version} {assignment.schema_version} {saved}"
 
 
 def _draft(task: Task) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from app.errors import Conflict, NotFound, Overtaken
@@ -46,15 +46,24 @@ class Task:
     label: Demonstration | Ranking | None = None  # what she has sent, where the page is to edit it
 
 
-def claim_assignment(session: Session, project: Project, user: User, kind: str) -> Assignment | None:
-    """The assignment she holds or had left, or else a new one, leased to her; None when nothing is left for her."""
+def claim_assignment(
+    session: Session, project: Project, user: User, kind: str, beside: int | None = None
+) -> Assignment | None:
+    """The assignment she holds or had left, or else a new one, leased to her; None when nothing is left for her.
+
+    `beside` is the one she works on: then it is the next one that is leased to her, ahead (services/ahead.py).
+    """
     now = _claims_in_a_row(session, user)
-    assignment = _own_assignment_to_go_on(session, project, user, kind, now)
+    assignment = _own_assignment_to_go_on(session, project, user, kind, now, beside)
     if assignment is None:
         slot = _open_slot(session, project, user, kind, now)
         if slot is None:
             return None
         assignment = _new_assignment(session, project, user, slot)
+    if beside is None:
+        _hand_out(session, project, assignment, now)
+    elif not _holds(assignment.slot, user, now):
+        assignment.ahead = True
     _lease(assignment, assignment.slot, user, now)
     session.flush()
     return assignment
@@ -200,7 +209,7 @@ def _claimable(now: datetime) -> ColumnElement[bool]:
 
 
 def _own_assignment_to_go_on(
-    session: Session, project: Project, user: User, kind: str, now: datetime
+    session: Session, project: Project, user: User, kind: str, now: datetime, beside: int | None
 ) -> Assignment | None:
     """The task she holds, or else one that she left and that is still open: her draft comes back first."""
     held = and_(Slot.holder_id == user.id, Slot.submitted_at.is_(None), Slot.leased_until > now)
@@ -214,9 +223,11 @@ def _own_assignment_to_go_on(
             Assignment.kind == kind,
             Assignment.submitted_at.is_(None),
             Assignment.skipped_at.is_(None),
+            Assignment.id != beside if beside is not None else true(),
             or_(held, _claimable(now)),
         )
-        .order_by(held.desc().nulls_last(), Assignment.id)  # null where nobody holds the slot
+        # Null where nobody holds the slot. What she has seen comes before what only waits for her.
+        .order_by(held.desc().nulls_last(), Assignment.ahead, Assignment.id)
         .limit(1)
         .with_for_update()
     )
@@ -265,6 +276,15 @@ def _new_assignment(session: Session, project: Project, user: User, slot: Slot) 
     return assignment
 
 
+def _hand_out(session: Session, project: Project, assignment: Assignment, now: datetime) -> None:
+    """She sees it now: what was claimed ahead and never begun is asked under the versions that hold today."""
+    if assignment.ahead and assignment.draft is None:
+        guideline, schema = session.execute(_versions_in_force(project)).one()
+        assignment.guideline_version, assignment.schema_version = guideline or 1, schema or 1
+        assignment.claimed_at = now
+    assignment.ahead = False
+
+
 def _versions_in_force(project: Project) -> Select[int | None, int | None]:
     """Of the guidelines and of the label schema, in one statement: this is asked at every claim."""
     newest = (
@@ -277,6 +297,10 @@ def _versions_in_force(project: Project) -> Select[int | None, int | None]:
 def _lease(assignment: Assignment, slot: Slot, user: User, now: datetime) -> None:
     end = rules.lease_end(now, get_settings().lease_minutes)
     slot.holder_id, slot.leased_until, assignment.expires_at = user.id, end, end
+
+
+def _holds(slot: Slot, user: User, now: datetime) -> bool:
+    return slot.holder_id == user.id and slot.leased_until is not None and slot.leased_until > now
 
 
 def _free_slot(slot: Slot, user: User) -> None:

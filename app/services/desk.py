@@ -50,7 +50,7 @@ def held_assignment_id(session: Session, project_id: int, user: User, kind: str)
             Slot.submitted_at.is_(None),
             Slot.leased_until > func.now(),
         )
-        .order_by(Assignment.id)
+        .order_by(Assignment.ahead, Assignment.id)
         .limit(1)
     )
 

@@ -45,3 +45,9 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !confirm(question)) event.preventDefault();
 });
+
+/* The ranking and writing pages put further addresses into the history, a task each. Back and forward between them, or from
+   a page that has been loaded at one of them, change the address alone: the server then shows what is there now. */
+let shown = location.pathname;
+export const showing = (path) => { shown = path; };
+addEventListener("popstate", () => { if (location.pathname !== shown) location.reload(); });

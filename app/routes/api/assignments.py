@@ -19,7 +19,7 @@ from app.errors import Invalid
 from app.models.columns import TaskKind
 from app.routes.api.shapes import ItemId, Message, Request, Slug, Stored
 from app.security import SessionDep, TokenUser
-from app.services import assignments, demonstrations, projects, rankings, revisions
+from app.services import ahead, assignments, demonstrations, projects, rankings, revisions
 from app.services.answers import Details
 
 router = APIRouter(tags=["assignments"])
@@ -232,6 +232,19 @@ def save_draft(
 def renew_lease(session: SessionDep, user: TokenUser, assignment_id: ItemId) -> LeaseOut:
     """Hold the task longer."""
     return LeaseOut(expires_at=assignments.renew_lease(session, assignment_id, user))
+
+
+@router.post("/assignments/{assignment_id}/ahead", response_model=AssignmentOut, responses=NOTHING_LEFT)
+def claim_ahead(session: SessionDep, user: TokenUser, assignment_id: ItemId) -> AssignmentOut | Response:
+    """Hold the task after this one, so that it is at hand when this one is sent: one, however often you ask.
+
+    204 when nothing is left for you, when this task is not in your hands any more, or when the guidelines have changed
+    and you have to read them first. Give it back with `release` if you stop before it.
+    """
+    assignment = ahead.claim_ahead(session, assignment_id, user)
+    if assignment is None:
+        return Response(status_code=204)
+    return _assignment_out(assignments.load_task(session, assignment.id, user))
 
 
 @router.post("/assignments/{assignment_id}/release", status_code=204)

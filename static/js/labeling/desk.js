@@ -5,10 +5,11 @@ import { Lease } from "./lease.js";
 
 const NO_LEASE = { until() {}, renew() {}, stop() {} };
 
+/** `task.signal` ends it: the task was sent and the next one takes its place. */
 export function openDesk(task) {
   const desk = { task, savedAt: task.savedAt ? new Date(task.savedAt) : null, is: task.savedAt ? "saved" : "none" };
 
-  desk.keeper = new DraftKeeper({ assignment: task.assignment, at: task.at, savedAt: task.savedAt, held: (until) => desk.lease.until(until), report: (status) => {
+  desk.keeper = new DraftKeeper({ assignment: task.assignment, at: task.at, savedAt: task.savedAt, signal: task.signal, held: (until) => desk.lease.until(until), report: (status) => {
     if (status === "saved") { desk.savedAt = new Date(); if (["offline", "signed-out"].includes(desk.told)) notice(); }
     if (status === "offline") notice("offline", "No connection.", "Go on as usual. Everything is kept in this browser and will be sent when the connection is back.");
     if (status === "signed-out") notice("signed-out", "You are signed out.", "Your work is kept in this browser. Sign in again in another tab; it is then saved by itself.", link("/sign-in", "Sign in"));
@@ -44,8 +45,9 @@ export function openDesk(task) {
     if (mark.dataset.is !== is) mark.dataset.is = is;
     if (mark.textContent !== text) mark.textContent = text;
   }
-  for (const kind of ["online", "offline"]) addEventListener(kind, clock);
-  setInterval(clock, 1000);
+  for (const kind of ["online", "offline"]) addEventListener(kind, clock, { signal: task.signal });
+  const ticking = setInterval(clock, 1000);
+  task.signal.addEventListener("abort", () => { clearInterval(ticking); desk.lease.stop(); });
   clock();
   return Object.assign(desk, { notice, clock, next, link });
 }

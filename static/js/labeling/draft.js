@@ -4,8 +4,9 @@
 const WAIT = 1000, RETRY = 5000;
 
 export class DraftKeeper {
-  /** `assignment` names the work in this browser, `at` is where the server takes its draft. `report(status)`: saved, saving, offline, signed-out, gone. `sent` is true once the label itself is stored. */
-  constructor({ assignment, at, savedAt, report, held }) {
+  /** `assignment` names the work in this browser, `at` is where the server takes its draft; `report(status)`: saved,
+      saving, offline, signed-out, gone; `signal` ends it. `sent` is true once the label itself is stored. */
+  constructor({ assignment, at, savedAt, report, held, signal }) {
     this.url = `${at}/draft`;
     this.store = `tutelage.draft.${assignment}`;
     this.savedAt = savedAt || ""; // the server's moment of what it last stored
@@ -14,9 +15,10 @@ export class DraftKeeper {
     this.busy = null; // the AbortController of the save under way
     this.paused = false; // while the label itself is being sent
     this.sent = false;
-    addEventListener("online", () => this.save());
-    addEventListener("pagehide", () => this.leave());
-    document.addEventListener("visibilitychange", () => { if (document.hidden) this.save(); });
+    addEventListener("online", () => this.save(), { signal });
+    addEventListener("pagehide", () => this.leave(), { signal });
+    document.addEventListener("visibilitychange", () => { if (document.hidden) this.save(); }, { signal });
+    signal.addEventListener("abort", () => this.done());
   }
 
   /** Work that this browser kept and the server never confirmed, or null. */

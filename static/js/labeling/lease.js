@@ -54,11 +54,12 @@ export async function sentence(answer, otherwise = "The server could not do this
   try { return (await answer.json()).detail || otherwise; } catch { return otherwise; }
 }
 
-/* Active time: what passes while the page is in view and somebody touched it in the last minute and a half. */
+/* Active time on the task that is shown: what passes while it is in view and somebody touched it in the last minute and a half. */
 let lastActivity = Date.now(), seconds = 0;
 for (const kind of ["pointerdown", "pointermove", "keydown", "scroll", "touchstart"])
   addEventListener(kind, () => { lastActivity = Date.now(); }, { capture: true, passive: true });
 setInterval(() => { if (!document.hidden && Date.now() - lastActivity < IDLE) seconds += 1; }, 1000);
 
 export const activeSeconds = () => seconds;
-export const resumeSeconds = (kept) => { seconds += Number.isFinite(kept) ? kept : 0; };
+/** A task begins, or goes on after `kept` seconds. */
+export const beginSeconds = (kept) => { seconds = Number.isFinite(kept) ? kept : 0; };

@@ -7,7 +7,7 @@ const FLAG_KEYS = "1234567890-";
 
 /** `desk` answers: openFlags(), choosing(), sure(), go(), step(way), toEnd(way), walk(way), rate(n), answer(n), flag(at),
     goToLetter(letter), compareWith(letter), act(name), close(). */
-export function listen(desk, keymap, { max }) {
+export function listen(desk, keymap, { max }, signal) {
   const single = $("#single");
   single.checked = localStorage.getItem("tutelage.keys") !== "off";
   single.addEventListener("change", () => localStorage.setItem("tutelage.keys", single.checked ? "on" : "off"));
@@ -19,7 +19,7 @@ export function listen(desk, keymap, { max }) {
     if (event.key === "Escape") return desk.close();
     if (event.target.matches("textarea, select, input:not([type=radio], [type=checkbox])")) return;
     if (handled(event)) event.preventDefault();
-  });
+  }, { signal });
 
   function handled(event) {
     const { target, key, shiftKey } = event, low = key.length === 1 ? key.toLowerCase() : key;

@@ -2,9 +2,21 @@
 import { $, $$, make } from "../dom.js";
 import { mark, unmark } from "./compare.js";
 
-/** `view` as in render.js; `settle()` is called when texts have changed their height. */
-export function openReading({ task, el, letter }, settle) {
+/** Which others each response can be compared with: buttons in its menu. */
+function offer({ task, el, letter }) {
+  for (const id of task.ids) {
+    $(".versus-row", el[id]).replaceChildren(...task.ids.filter((other) => other !== id).map((other) => {
+      const button = make("button", { className: "btn line", type: "button", textContent: letter[other], dataset: { compare: other } });
+      button.setAttribute("aria-label", `Compare ${letter[id]} with ${letter[other]}`);
+      return button;
+    }));
+  }
+}
+
+/** `view` as in render.js; `settle()` is called when texts have changed their height; `signal` ends it. */
+export function openReading({ task, el, letter }, settle, signal) {
   let pair = [];
+  offer({ task, el, letter });
   const say = (text) => { $("#said").textContent = text; };
   const text = (id) => $(el[id].classList.contains("as-raw") ? ".raw" : ".md", el[id]) || $(".text", el[id]);
   const words = (n) => `${n.toLocaleString("en")} ${n === 1 ? "word" : "words"}`;
@@ -44,25 +56,28 @@ export function openReading({ task, el, letter }, settle) {
       el[id].classList.toggle("as-raw", on);
       for (const button of $$("[data-do=raw]", el[id])) button.setAttribute("aria-pressed", on);
     }
-    const every = task.ids.every((id) => el[id].classList.contains("as-raw"));
+    const every = all.every((id) => el[id].classList.contains("as-raw"));
     for (const button of $$("[data-do=rawAll]")) button.setAttribute("aria-pressed", every);
     settle();
     if (pair.length) compare(...pair, false);
   }
+  const name = (id) => letter[id] || "Prompt", all = ["P", ...task.ids];
 
   // A column that moves takes its text nodes out of their ranges.
-  new MutationObserver(() => { if (pair.length) compare(...pair, false); }).observe($("#responses"), { childList: true });
+  const columns = new MutationObserver(() => { if (pair.length) compare(...pair, false); });
+  columns.observe($("#responses"), { childList: true });
+  signal.addEventListener("abort", () => { columns.disconnect(); unmark(); pair = []; });
 
   return {
     pair: () => pair, compare, end, say,
     toggleRaw(id) {
       const on = !el[id].classList.contains("as-raw");
       raw([id], on);
-      say(`${letter[id]} ${on ? "as raw text" : "as formatted text"}.`);
+      say(`${name(id)} ${on ? "as raw text" : "as formatted text"}.`);
     },
     toggleAll() {
-      const on = !task.ids.every((id) => el[id].classList.contains("as-raw"));
-      raw(task.ids, on);
+      const on = !all.every((id) => el[id].classList.contains("as-raw"));
+      raw(all, on);
       say(on ? "All as raw text." : "All as formatted text.");
     },
   };

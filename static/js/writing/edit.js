@@ -2,7 +2,7 @@
 import { $, make } from "../dom.js";
 import { toggle } from "../labeling/desk.js";
 import { DraftKeeper } from "../labeling/draft.js";
-import { activeSeconds, resumeSeconds } from "../labeling/lease.js";
+import { activeSeconds, beginSeconds } from "../labeling/lease.js";
 import { send } from "../labeling/send.js";
 import { Editor } from "./editor.js";
 import { listen } from "./keys.js";
@@ -16,7 +16,7 @@ const say = (...parts) => $("#hint").replaceChildren(...parts);
 const editor = new Editor({ say, changed: () => { count(); keeper.change(editor.draft({ seconds: activeSeconds() })); } });
 const meter = new Meter({ project: root.project, assignment: root.assignment, prompt: $(".said.last")?.textContent || "", read: () => editor.written() });
 let sending = false;
-if (draft?.text) { editor.restore(draft); resumeSeconds(draft.page?.seconds); }
+if (draft?.text) { editor.restore(draft); beginSeconds(draft.page?.seconds); }
 
 function mark(status) {
   const says = { saved: "Saved", saving: "Saving", offline: "Kept in this browser", "signed-out": "Signed out: kept in this browser", gone: "Sent already" };

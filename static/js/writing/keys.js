@@ -6,7 +6,7 @@ const CODES = { KeyR: "read", KeyT: "round", KeyU: "source", KeyZ: "undo" };
 const LETTERS = { s: "skip", r: "report", m: "guide", "?": "keys", t: "round", u: "source", z: "undo", p: "prompt", e: "write", enter: "write" };
 
 /** `acts` maps names to functions; one that is missing leaves its key alone. */
-export function listen(acts) {
+export function listen(acts, signal) {
   document.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); if (!event.repeat) acts.send(); return; }
@@ -22,11 +22,11 @@ export function listen(acts) {
     if (event.target.matches("textarea, input, select, button, a, summary")) return;
     const act = acts[LETTERS[event.key.toLowerCase()]];
     if (act) { event.preventDefault(); act(); }
-  });
+  }, { signal });
   document.addEventListener("click", (event) => {
     const hit = event.target.closest("[data-do]");
     if (!hit) return;
     if (hit.closest("#more")) $("#more").close();
     acts[hit.dataset.do]();
-  });
+  }, { signal });
 }

@@ -8,10 +8,11 @@ const number = (n) => n.toLocaleString("en");
 
 export class Meter {
   /** `read()` gives {answers, text, body}: her answers, all that she wrote, and the label as it would be sent. */
-  constructor({ project, assignment, prompt, read }) {
+  constructor({ project, assignment, prompt, read, signal }) {
     Object.assign(this, { project, assignment, read });
     this.limit = wordLimit(prompt);
     this.asked = 0;
+    signal?.addEventListener("abort", () => { clearTimeout(this.timer); this.asked++; });
   }
 
   count() {
