@@ -8,6 +8,7 @@ from app.models.audit import AuditEvent
 from app.models.checkpoint import Checkpoint
 from app.models.completion import Comparison, Completion
 from app.models.demonstration import Demonstration
+from app.models.gold_item import GoldItem
 from app.models.guideline import Guideline, GuidelineReading
 from app.models.job import Job, JobEvent
 from app.models.label_schema import LabelSchema
@@ -27,6 +28,7 @@ __all__ = [
     "Comparison",
     "Completion",
     "Demonstration",
+    "GoldItem",
     "Guideline",
     "GuidelineReading",
     "Invitation",
