@@ -68,6 +68,15 @@ def duration(start: datetime | None, end: datetime | None = None) -> str:
     return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
 
 
+def spent(seconds: float) -> str:
+    """Active time for people: 1 h 5 min, 2 min 10 s, 45 s."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(ROOT / "templates"),
@@ -86,6 +95,7 @@ def _environment() -> Environment:
         metric=metric,
         clock=clock,
         duration=duration,
+        spent=spent,
     )
     environment.globals.update(static_url=static_url)
     return environment

@@ -33,7 +33,8 @@ Values = dict[str, Any]
 def new_project(request: Request, session: SessionDep, user: Admin) -> HTMLResponse:
     blank = asdict(ProjectDraft(name="", slug="", base_model="starter/model"))
     flags = "\n".join(flag["label"] for flag in DEFAULT_RESPONSE_FLAGS)
-    typed = blank | dict.fromkeys(RATES, "0") | {"recipe": "", "response_flags": flags, "guidelines": DEFAULT_GUIDELINES, "use_case_texts": ""}
+    typed = blank | {"recipe": "", "response_flags": flags, "guidelines": DEFAULT_GUIDELINES, "use_case_texts": ""}
+    typed |= dict.fromkeys(RATES, "0")
     return render(request, "projects/new.html", typed=typed, errors={}, problem=None)
 
 
@@ -77,8 +78,8 @@ def change_settings(
 
 def _typed(form: FormData) -> Values:
     """The form as it was filled in, so that a refused one comes back whole."""
-    names = ("name", "slug", "base_model", *NUMBERS, "recipe", "response_flags", "guidelines", "use_case_texts")
-    names += RATES
+    texts = ("name", "slug", "base_model", "recipe", "response_flags", "guidelines", "use_case_texts")
+    names = (*texts, *NUMBERS, *RATES)
     typed: Values = {name: str(form.get(name, "")).replace("\r\n", "\n") for name in names}
     return typed | {name: name in form for name in ("asks_ratings", *SWITCHES)}
 

@@ -160,11 +160,13 @@ def contents_at(session: Session, wanted: Sequence[tuple[Ranking, datetime]]) ->
 def shared_signs(
     session: Session, project_id: int, user: User | None = None
 ) -> dict[int, dict[int, dict[tuple[str, str], int]]]:
-    """Comparison -> labeler -> her order of each pair; of the latest with several labels, with `user` hers among them."""
+    """Comparison -> labeler -> her order of each pair: the latest with several labels, hers among them for a `user`."""
     label = _label(project_id)
     several = select(Ranking.comparison_id).where(*label).group_by(Ranking.comparison_id).having(func.count() > 1)
     if user is not None:
-        several = several.having(func.bool_or(Ranking.user_id == user.id))
+        hers = aliased(Ranking)
+        mine = select(hers.comparison_id).where(hers.user_id == user.id, hers.project_id == project_id)
+        several = several.where(Ranking.comparison_id.in_(mine)).having(func.bool_or(Ranking.user_id == user.id))
     latest = several.order_by(Ranking.comparison_id.desc()).limit(LATEST_SHARED)
     rows = session.execute(
         select(Ranking.comparison_id, Ranking.user_id, Ranking.tiers).where(*label, Ranking.comparison_id.in_(latest))
