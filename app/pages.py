@@ -69,12 +69,14 @@ def duration(start: datetime | None, end: datetime | None = None) -> str:
 
 
 def spent(seconds: float) -> str:
-    """Active time for people: 1 h 5 min, 2 min 10 s, 45 s."""
+    """Active time for people: 1 h 5 min, 41 min, 2 min 10 s, 45 s."""
     whole = round(seconds)
-    hours, minutes = whole // 3600, whole % 3600 // 60
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
     if hours:
         return f"{hours} h {minutes} min"
-    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+    if minutes:
+        return f"{minutes} min {rest} s" if minutes < 10 and rest else f"{minutes} min"
+    return f"{whole} s"
 
 
 def _environment() -> Environment:

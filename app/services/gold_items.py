@@ -156,7 +156,7 @@ def list_candidates(session: Session, project: Project, before: int | None = Non
         .where(Ranking.comparison_id.in_([each.id for each in found]), Ranking.withdrawn_at.is_(None))
         .group_by(Ranking.comparison_id)
     )
-    counts: dict[int, int] = dict(session.execute(standing).tuples().all())
+    counts = {row[0]: row[1] for row in session.execute(standing)}
     return [Candidate(each, counts.get(each.id, 0)) for each in found]
 
 

@@ -76,7 +76,7 @@ class LabelerFigures:
 @dataclass(frozen=True)
 class Reliability:
     labelers: list[LabelerFigures]  # most labels first
-    items: list[GoldFigures]  # those to look at first, then newest
+    gold_items: list[GoldFigures]  # those to look at first, then newest
     shared: int  # comparisons with several labels
     others: Pairs
     alpha: float | None

@@ -125,12 +125,6 @@ def list_gold_items(session: SessionDep, user: TokenReader, project: Slug) -> li
     return [_out(item) for item in gold_items.list_gold_items(session, found)]
 
 
-@router.get("/projects/{project}/gold-items/{gold_item_id}")
-def show_gold_item(session: SessionDep, user: TokenReader, project: Slug, gold_item_id: ItemId) -> GoldItemOut:
-    """One gold item."""
-    return _out(gold_items.get_gold_item(session, projects.get_project(session, project), gold_item_id))
-
-
 @router.delete("/projects/{project}/gold-items/{gold_item_id}", status_code=204)
 def remove_gold_item(session: SessionDep, user: Marker, project: Slug, gold_item_id: ItemId) -> None:
     """Give it to nobody any more; answers to it stay and measure nothing."""

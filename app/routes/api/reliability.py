@@ -120,6 +120,6 @@ def show_reliability(session: SessionDep, user: TokenReader, project: Slug) -> R
                 pairs=pairs_out(each.pairs, 1),
                 suspect=each.suspect,
             )
-            for each in found.items
+            for each in found.gold_items
         ],
     )
