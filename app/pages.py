@@ -73,6 +73,17 @@ def duration(start: datetime | None, end: datetime | None = None) -> str:
     return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
 
 
+def spent(seconds: float) -> str:
+    """Active time for people: 1 h 5 min, 41 min, 2 min 10 s, 45 s."""
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    if minutes:
+        return f"{minutes} min {rest} s" if minutes < 10 and rest else f"{minutes} min"
+    return f"{whole} s"
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(ROOT / "templates"),
@@ -94,6 +105,7 @@ def _environment() -> Environment:
         metric=metric,
         clock=clock,
         duration=duration,
+        spent=spent,
     )
     environment.globals.update(static_url=static_url, languages=languages)
     return environment

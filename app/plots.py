@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.rules.work import Day
 from app.services.overview import Station
 
 RADIUS = 196
@@ -168,6 +169,36 @@ def _smoothed(ys: list[float], weight: float = 0.8) -> list[float]:
         total, mass = weight * total + (1 - weight) * y, weight * mass + (1 - weight)
         smooth.append(total / mass)
     return smooth
+
+
+@dataclass(frozen=True)
+class DayBar:
+    """One day as a bar of two pieces, rankings below answers, in a box of BAR_BOX."""
+
+    day: Day
+    x: float
+    width: float
+    rankings_y: float
+    rankings_height: float
+    answers_y: float
+    answers_height: float
+
+
+BAR_BOX = (560, 120)  # width and height
+
+
+def day_bars(days: Sequence[Day]) -> list[DayBar]:
+    """The days side by side, the busiest one as high as the box."""
+    width, height = BAR_BOX
+    step, most = width / max(1, len(days)), max((day.labels for day in days), default=0) or 1
+    bars = []
+    for number, day in enumerate(days):
+        ranked, answered = (round(height * count / most, 1) for count in (day.rankings, day.answers))
+        x, wide = round(number * step + step * 0.14, 1), round(step * 0.72, 1)
+        bars.append(
+            DayBar(day, x, wide, round(height - ranked, 1), ranked, round(height - ranked - answered, 1), answered)
+        )
+    return bars
 
 
 def headline(kind: str, metrics: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from app.models.checkpoint import Checkpoint
 from app.models.completion import Comparison, Completion
 from app.models.demonstration import Demonstration
 from app.models.draft import Draft
+from app.models.gold_item import GoldItem
 from app.models.guideline import Guideline, GuidelineReading
 from app.models.job import Job, JobEvent
 from app.models.label_schema import LabelSchema
@@ -29,6 +30,7 @@ __all__ = [
     "Completion",
     "Demonstration",
     "Draft",
+    "GoldItem",
     "Guideline",
     "GuidelineReading",
     "Invitation",

@@ -94,6 +94,13 @@ class Assignment(Base):
             postgresql_where=text("submitted_at IS NULL AND skipped_at IS NULL"),
         ),
         Index(
+            "ix_assignments_user_id_given",
+            "user_id",
+            "project_id",
+            "id",
+            postgresql_where=text("kind = 'ranking'"),
+        ),
+        Index(
             "ix_assignments_user_id_sent",
             "user_id",
             "project_id",

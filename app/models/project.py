@@ -20,6 +20,9 @@ class Project(Base):
         CheckConstraint("responses_per_prompt BETWEEN 2 AND 9", name="k_range"),
         CheckConstraint("overlap BETWEEN 1 AND 20", name="overlap_range"),
         CheckConstraint("demonstration_threshold >= 1 AND ranking_threshold >= 1", name="thresholds_positive"),
+        CheckConstraint(
+            "gold_rate >= 0 AND repeat_rate >= 0 AND gold_rate + repeat_rate <= 0.5000001", name="measured_at_most_half"
+        ),
     )
 
     id: Mapped[Id]
@@ -35,6 +38,10 @@ class Project(Base):
     improves_responses: Mapped[bool] = mapped_column(server_default=false())  # labelers may better what they ranked
     labelers_write_prompts: Mapped[bool] = mapped_column(server_default=false())
     use_case_texts: Mapped[JsonList] = mapped_column(server_default=text("'[]'::jsonb"))  # for user-based prompts
+    gold_rate: Mapped[float] = mapped_column(server_default="0")  # share of the rankings given that are gold items
+    repeat_rate: Mapped[float] = mapped_column(server_default="0")  # and that are her own again
+    gold_feedback: Mapped[bool] = mapped_column(server_default=false())  # labelers see afterwards what was expected
+    leaderboard: Mapped[bool] = mapped_column(server_default=false())  # labelers see each other's counts of the week
     recipe: Mapped[
         Json
     ]  # {"sft": {...}, "sampling": {...}, "reward": {...}, "ppo": {...}}: overrides of training.config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -23,7 +24,8 @@ from app.services.projects import CREATION_ONLY, DEFAULT_GUIDELINES, ProjectDraf
 router = APIRouter()
 
 NUMBERS = ("responses_per_prompt", "overlap", "demonstration_threshold", "ranking_threshold", "comparisons_per_round")
-SWITCHES = ("chat", "improves_responses", "labelers_write_prompts")
+SWITCHES = ("chat", "improves_responses", "labelers_write_prompts", "gold_feedback", "leaderboard")
+RATES = ("gold_rate", "repeat_rate")  # in percent on the page
 Values = dict[str, Any]
 
 
@@ -32,6 +34,7 @@ def new_project(request: Request, session: SessionDep, user: Admin) -> HTMLRespo
     blank = asdict(ProjectDraft(name="", slug="", base_model="starter/model"))
     flags = "\n".join(flag["label"] for flag in DEFAULT_RESPONSE_FLAGS)
     typed = blank | {"recipe": "", "response_flags": flags, "guidelines": DEFAULT_GUIDELINES, "use_case_texts": ""}
+    typed |= dict.fromkeys(RATES, "0")
     return render(request, "projects/new.html", typed=typed, errors={}, problem=None)
 
 
@@ -75,7 +78,8 @@ def change_settings(
 
 def _typed(form: FormData) -> Values:
     """The form as it was filled in, so that a refused one comes back whole."""
-    names = ("name", "slug", "base_model", *NUMBERS, "recipe", "response_flags", "guidelines", "use_case_texts")
+    texts = ("name", "slug", "base_model", "recipe", "response_flags", "guidelines", "use_case_texts")
+    names = (*texts, *NUMBERS, *RATES)
     typed: Values = {name: str(form.get(name, "")).replace("\r\n", "\n") for name in names}
     return typed | {name: name in form for name in ("asks_ratings", *SWITCHES)}
 
@@ -89,6 +93,11 @@ def _parsed(typed: Values) -> Values:
             values[name] = int(text)
         else:
             errors.append({"field": name, "message": "Give a whole number."})
+    for name in RATES:
+        if (share := _share(typed[name])) is None:
+            errors.append({"field": name, "message": "Give a percentage, such as 5."})
+        else:
+            values[name] = share
     try:
         values["recipe"] = json.loads(typed["recipe"]) if typed["recipe"].strip() else {}
         if not isinstance(values["recipe"], dict):
@@ -100,6 +109,12 @@ def _parsed(typed: Values) -> Values:
     values["response_flags"] = parse_flags(typed["response_flags"], DEFAULT_RESPONSE_FLAGS)
     values["use_case_texts"] = [line.strip() for line in typed["use_case_texts"].splitlines() if line.strip()]
     return values
+
+
+def _share(text: str) -> float | None:
+    """A percentage as typed; nothing is none of it."""
+    plain = text.strip().removesuffix("%").strip().replace(",", ".") or "0"
+    return round(float(plain) / 100, 6) if re.fullmatch(r"\d{1,3}(\.\d{1,4})?", plain) else None
 
 
 def _by_field(error: Invalid | Conflict) -> dict[str, str]:
@@ -131,6 +146,7 @@ def _settings_page(
         "use_case_texts": "\n".join(project.use_case_texts),
         "recipe": json.dumps(project.recipe, indent=2) if project.recipe else "",
         **{name: getattr(project, name) for name in (*NUMBERS, *SWITCHES)},
+        **{name: f"{100 * getattr(project, name):g}" for name in RATES},
     }
     return render(
         request,

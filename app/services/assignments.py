@@ -29,6 +29,7 @@ from app.models import (
     User,
 )
 from app.rules import assignment as rules
+from app.services import measures
 from app.settings import get_settings
 
 _CLAIM_LOCK = 7301  # namespace of the advisory locks that put one labeler's claims in a row
@@ -56,6 +57,7 @@ def claim_assignment(
     now = _claims_in_a_row(session, user)
     assignment = _own_assignment_to_go_on(session, project, user, kind, now, beside)
     if assignment is None:
+        measures.give_measure(session, project, user, kind)
         slot = _open_slot(session, project, user, kind, now)
         if slot is None:
             return None
@@ -121,6 +123,7 @@ def skip_task(session: Session, assignment_id: int, user: User, reason: str) -> 
     if assignment.skipped_at is None:
         assignment.skipped_at, assignment.skip_reason = database_now(session), reason.strip()[:500]
         _free_slot(assignment.slot, user)
+        measures.close_measure(session, assignment.slot)
     session.flush()
 
 
@@ -171,6 +174,7 @@ def complete_slot(assignment: Assignment, user: User, now: datetime) -> None:
 def empty_slot(session: Session, slot: Slot) -> None:
     """The label is taken out: somebody else may fill the slot, unless a newer round asks about other responses."""
     slot.submitted_at = slot.holder_id = slot.leased_until = None
+    measures.close_measure(session, slot)
     if slot.closed_at is None and _is_past(session, slot):
         slot.closed_at = database_now(session)
 
@@ -178,6 +182,7 @@ def empty_slot(session: Session, slot: Slot) -> None:
 def reopen(session: Session, assignment: Assignment, user: User, now: datetime) -> None:
     """A sent task is in her hands again."""
     empty_slot(session, assignment.slot)
+    measures.reopen_measure(assignment.slot)
     assignment.submitted_at = None
     _lease(assignment, assignment.slot, user, now)
 

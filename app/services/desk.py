@@ -93,6 +93,7 @@ def _count_open(session: Session, project: Project, user: User, kind: str) -> in
             Slot.submitted_at.is_(None),
             Slot.closed_at.is_(None),
             or_(Slot.leased_until.is_(None), Slot.leased_until <= func.now()),
+            or_(Slot.reserved_for_id.is_(None), Slot.reserved_for_id == user.id),
             ~exists().where(Assignment.user_id == user.id, _same_task(kind)),
         )
         .distinct()

@@ -44,6 +44,8 @@ def load_editable(session: Session, completion_id: UUID, user: User) -> Editable
             Assignment.user_id == user.id,
             Assignment.submitted_at.is_not(None),
         )
+        .order_by(Assignment.id)  # she may have been given it twice
+        .limit(1)
     ).one_or_none()
     project = session.get_one(Project, found[1].project_id) if found is not None else None
     if found is None or project is None or not project.improves_responses:

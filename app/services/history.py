@@ -29,7 +29,7 @@ from app.models import (
 )
 from app.models.columns import RevisionKind
 from app.rules import revisions as rules
-from app.services import revisions
+from app.services import measures, revisions
 from app.services.revisions import Label
 
 PAGE = 50
@@ -144,7 +144,14 @@ def find_undoable(session: Session, project_id: int, user: User) -> Assignment |
     )
     ranking, demonstration = _takes_back(Ranking), _takes_back(Demonstration)
     recent = Assignment.submitted_at > func.now() - UNDO_OFFERED
-    return session.scalar(select(Assignment).where(Assignment.id == last, recent, or_(ranking, demonstration)))
+    # What only measures is closed with its neighbours, as in services/measures.py.
+    closed = exists().where(
+        Assignment.purpose.in_(measures.MEASURES),
+        Snapshot.project_id == Assignment.project_id,
+        Snapshot.kind == "ranking",
+        Snapshot.created_at > Assignment.submitted_at,
+    )
+    return session.scalar(select(Assignment).where(Assignment.id == last, recent, or_(ranking, demonstration), ~closed))
 
 
 def _what(revision: Revision, number: int) -> str:

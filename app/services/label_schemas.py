@@ -57,6 +57,11 @@ def known_flags(session: Session, project_id: int, kind: FlagKind) -> list[Flag]
     return [flag for schema in schemas for flag in fields_of(schema)[kind]]
 
 
+def flag_labels(session: Session, project_id: int) -> dict[str, str]:
+    """Key -> what the flag of a response is called, of all versions."""
+    return {flag["key"]: flag["label"] for flag in known_flags(session, project_id, "response_flags")}
+
+
 def publish_schema(session: Session, project: Project, fields: Fields, user: User | None) -> LabelSchema:
     """Add the next version; tasks claimed from now on follow it. Raises Invalid, also when nothing would change."""
     if problems := rules.field_problems(fields):

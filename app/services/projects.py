@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Checkpoint, Guideline, LabelSchema, Project, Round
 from app.rules import label_schemas as schema_rules
+from app.rules import measures as measure_rules
 from app.rules import rounds as round_rules
 from app.rules.label_schemas import Fields, Flag
 from app.services.base_models import check_base_model
@@ -70,6 +71,10 @@ class ProjectDraft:
     improves_responses: bool = False
     labelers_write_prompts: bool = False
     use_case_texts: list[str] = field(default_factory=list)
+    gold_rate: float = 0.0  # shares of the rankings given that measure the labeler; both together half at most
+    repeat_rate: float = 0.0
+    gold_feedback: bool = False
+    leaderboard: bool = False
 
 
 # What has versions of its own is changed by publishing the next one.
@@ -107,6 +112,10 @@ def create_project(session: Session, draft: ProjectDraft) -> Project:
         improves_responses=draft.improves_responses,
         labelers_write_prompts=draft.labelers_write_prompts,
         use_case_texts=draft.use_case_texts,
+        gold_rate=draft.gold_rate,
+        repeat_rate=draft.repeat_rate,
+        gold_feedback=draft.gold_feedback,
+        leaderboard=draft.leaderboard,
     )
     session.add(project)
     session.flush()
@@ -146,6 +155,8 @@ def _check_draft(draft: ProjectDraft) -> None:
     check("overlap", 1 <= draft.overlap <= 20, "Overlap must be from 1 to 20 labelers.")
     for name in ("demonstration_threshold", "ranking_threshold", "comparisons_per_round"):
         check(name, 1 <= getattr(draft, name) <= 10_000_000, "Give a number of at least 1.")
+    if rate_problem := measure_rules.rate_problem(draft.gold_rate, draft.repeat_rate):
+        check(rate_problem[0], False, rate_problem[1])
     texts = draft.use_case_texts
     fits = len(texts) <= MOST_USE_CASE_TEXTS and all(0 < len(text.strip()) <= LONGEST_USE_CASE_TEXT for text in texts)
     most, longest = MOST_USE_CASE_TEXTS, LONGEST_USE_CASE_TEXT

@@ -19,7 +19,7 @@ from app.errors import Conflict, NotFound, Overtaken
 from app.models import Assignment, Demonstration, Ranking, Revision, Slot, Snapshot, SnapshotItem, User
 from app.models.columns import RevisionKind
 from app.rules.revisions import same_content
-from app.services import assignments, audit
+from app.services import assignments, audit, measures
 
 Label = Demonstration | Ranking
 L = TypeVar("L", Demonstration, Ranking)
@@ -66,7 +66,11 @@ def label_of(session: Session, assignment: Assignment) -> Label | None:
 
 
 def find_snapshots(session: Session, labels: Iterable[Label]) -> dict[tuple[str, int], Snapshot]:
-    """(kind, id) -> the first snapshot that has frozen the label; the others are in nobody's way."""
+    """(kind, id) -> the first snapshot that has frozen the label; the others are in nobody's way.
+
+    What only measures is closed by the snapshot of its neighbours (services/measures.py).
+    """
+    labels = list(labels)
     ids: dict[str, list[int]] = {"demonstration": [], "ranking": []}
     for label in labels:
         ids[kind_of(label)].append(label.id)
@@ -78,7 +82,8 @@ def find_snapshots(session: Session, labels: Iterable[Label]) -> dict[tuple[str,
         )
         .order_by(Snapshot.id.desc())
     )
-    found: dict[tuple[str, int], Snapshot] = {}
+    closing = measures.closing_snapshots(session, [label for label in labels if isinstance(label, Ranking)])
+    found: dict[tuple[str, int], Snapshot] = {("ranking", ranking_id): shot for ranking_id, shot in closing.items()}
     for demonstration_id, ranking_id, snapshot in session.execute(frozen):
         if ranking_id is not None:
             found["ranking", ranking_id] = snapshot

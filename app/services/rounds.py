@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
@@ -57,7 +57,7 @@ def gather_facts(session: Session, project: Project, round_: Round) -> rules.Fac
             select(func.count())
             .select_from(Slot)
             .join(Comparison, Comparison.id == Slot.comparison_id)
-            .where(Comparison.round_id == round_.id)
+            .where(Comparison.round_id == round_.id, Slot.purpose == "label")
         )
         or 0,
         launch_requested=round_.launch_requested_at is not None,
@@ -230,5 +230,5 @@ def close_old_slots(session: Session, project_id: int, round_id: int | None) -> 
 
 
 def _count(session: Session, condition: Any) -> int:
-    standing = Ranking.withdrawn_at.is_(None)
+    standing = and_(Ranking.withdrawn_at.is_(None), Ranking.purpose == "label")
     return session.scalar(select(func.count()).select_from(Ranking).where(condition, standing)) or 0

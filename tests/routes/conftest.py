@@ -13,7 +13,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
 from app.models import Checkpoint, Comparison, Demonstration, Job, Project, Prompt, User
-from app.services import projects, prompts, rounds, snapshots, tokens, users
+from app.services import gold_items, projects, prompts, rounds, snapshots, tokens, users
+from app.services.gold_items import GoldDraft
 from tests.seed import add_comparison, read_guidelines
 
 PASSWORD = "four tall quiet horses"
@@ -119,10 +120,12 @@ def world(session: Session, comparison: Comparison, admin: Person) -> dict[str, 
     scratch = users.create_user(session, "scratch", "Scratch", "labeler")
     token, _ = tokens.create_token(session, scratch, "scratch")
     link = users.invite_user(session, scratch, None)
+    ids = [str(completion.id) for completion in gold_items.get_comparison(session, comparison.id).completions]
+    gold, _ = gold_items.set_gold_item(session, comparison, admin.user, GoldDraft([ids[:1], ids[1:]]))
     session.commit()
     return {
         "project": "village", "slug": "village", "kind": "demonstrations", "job_id": job.id,
         "demonstration_id": demonstration.id, "snapshot_id": snapshot.id, "checkpoint_id": checkpoint.id,
         "version": 1, "completion_id": UUID(int=0), "user_id": scratch.id, "token_id": token.id,
-        "token": link.rsplit("/", 1)[1],
+        "token": link.rsplit("/", 1)[1], "comparison_id": comparison.id, "gold_item_id": gold.id,
     }  # fmt: skip

@@ -49,6 +49,8 @@ LABELER = {
     ("POST", f"{API}/assignments/{{assignment_id}}/submission"),
     ("POST", f"{API}/assignments/{{assignment_id}}/undo"),
     ("GET", f"{API}/labels/mine"),
+    ("GET", f"{API}/me/work"),
+    ("GET", "/me/work"),
     *(
         (method, f"{API}/{kind}s/{{{kind}_id}}{action}")
         for kind in ("ranking", "demonstration")
@@ -103,6 +105,15 @@ LABELER = {
 RESEARCHER = {
     ("GET", f"{API}/projects/{{project}}/settings"),
     ("GET", f"{API}/projects/{{project}}/label-schemas"),
+    ("GET", f"{API}/projects/{{project}}/reliability"),
+    ("GET", f"{API}/projects/{{project}}/gold-items"),
+    ("POST", f"{API}/projects/{{project}}/gold-items"),
+    ("DELETE", f"{API}/projects/{{project}}/gold-items/{{gold_item_id}}"),
+    ("GET", "/projects/{slug}/labelers"),
+    ("GET", "/projects/{slug}/gold-items/new"),
+    ("GET", "/comparisons/{comparison_id}/gold"),
+    ("POST", "/comparisons/{comparison_id}/gold"),
+    ("POST", "/comparisons/{comparison_id}/gold/remove"),
     ("GET", f"{API}/projects/{{project}}/rounds"),
     ("GET", f"{API}/projects/{{project}}/checkpoints"),
     ("GET", f"{API}/projects/{{project}}/jobs"),

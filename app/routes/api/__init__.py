@@ -11,16 +11,19 @@ from app.routes.api import (
     assignments,
     checkpoints,
     exports,
+    gold_items,
     guidelines,
     jobs,
     label_schemas,
     labels,
     projects,
     prompts,
+    reliability,
     revisions,
     rounds,
     tokens,
     users,
+    work,
     writing,
 )
 
@@ -53,6 +56,9 @@ NOUNS = (
     users,
     tokens,
     writing,
+    gold_items,
+    reliability,
+    work,
 )
 for noun in NOUNS:
     router.include_router(noun.router)

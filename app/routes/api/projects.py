@@ -18,6 +18,7 @@ from app.services import audit, projects, rounds
 router = APIRouter(tags=["projects"])
 
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Rate = Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False, description="Both rates together: 0.5 at most.")]
 
 
 class ProjectOut(Stored):
@@ -43,6 +44,10 @@ class ProjectSettings(ProjectOut):
     ranking_threshold: int = Field(description="New rankings that start a reward model.", examples=[300])
     comparisons_per_round: int = Field(description="Prompts that are sampled for ranking.", examples=[400])
     recipe: dict[str, Any] = Field(description="Overrides of the training settings.", examples=[{"ppo": {"steps": 50}}])
+    gold_rate: float = Field(description="Share of the rankings given that are gold items.", examples=[0.1])
+    repeat_rate: float = Field(description="Share that are the labeler's own again.", examples=[0.05])
+    gold_feedback: bool = Field(description="Whether labelers see afterwards what a gold item expected.")
+    leaderboard: bool = Field(description="Whether labelers see each other's counts of the week.")
     current_policy_id: int | None = Field(description="The checkpoint that answers now.", examples=[5])
     paused_at: datetime | None = Field(description="Since when no training starts by itself.")
     created_at: datetime
@@ -71,6 +76,10 @@ class ProjectIn(Request):
     improves_responses: bool = False
     labelers_write_prompts: bool = False
     use_case_texts: list[str] = Field(default=[])
+    gold_rate: Rate = 0.0
+    repeat_rate: Rate = 0.0
+    gold_feedback: bool = False
+    leaderboard: bool = False
 
 
 class ProjectChanges(Request):
@@ -87,6 +96,10 @@ class ProjectChanges(Request):
     improves_responses: bool | None = None
     labelers_write_prompts: bool | None = None
     use_case_texts: list[str] | None = None
+    gold_rate: Rate | None = None
+    repeat_rate: Rate | None = None
+    gold_feedback: bool | None = None
+    leaderboard: bool | None = None
 
 
 @router.get("/projects")
