@@ -128,7 +128,7 @@ class QualificationAttempt(Base):
     withdrawn_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
 
     qualification: Mapped[Qualification] = relationship(lazy="raise")
-    user: Mapped[User] = relationship(lazy="raise", foreign_keys=[user_id])
+    user: Mapped[User] = relationship(lazy="raise", foreign_keys="QualificationAttempt.user_id")
     answers: Mapped[list[QualificationAnswer]] = relationship(
         lazy="raise", back_populates="attempt", order_by="QualificationAnswer.item_id"
     )
@@ -192,5 +192,5 @@ class QualificationGrant(Base):
     revoked_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     revoke_reason: Mapped[str | None] = mapped_column(String(500))
 
-    user: Mapped[User] = relationship(lazy="raise", foreign_keys=[user_id])
-    granted_by: Mapped[User] = relationship(lazy="raise", foreign_keys=[granted_by_id])
+    user: Mapped[User] = relationship(lazy="raise", foreign_keys="QualificationGrant.user_id")
+    granted_by: Mapped[User] = relationship(lazy="raise", foreign_keys="QualificationGrant.granted_by_id")

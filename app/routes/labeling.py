@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
-from app.errors import Invalid
+from app.errors import Invalid, NotQualified
 from app.models import Project, User
 from app.models.columns import TaskKind
 from app.pages import markdown, render
@@ -32,6 +32,7 @@ from app.services import (
     history,
     label_schemas,
     projects,
+    qualifications,
     rankings,
     revisions,
 )
@@ -233,10 +234,13 @@ def _store(
 
 
 def next_url(session: Session, user: User, project: Project, kind: TaskKind) -> str:
-    """Where her next task is, claimed here and now; or the guidelines that she has to read before it."""
+    """Where her next task is, claimed here and now; or what she has to read or to pass before it."""
     if not guidelines.has_read_current(session, project.id, user):
         return f"/projects/{project.slug}/guidelines?then={WAYS[kind]}"
-    assignment = assignments.claim_assignment(session, project, user, kind)
+    try:
+        assignment = assignments.claim_assignment(session, project, user, kind)
+    except NotQualified:
+        return f"/projects/{project.slug}/qualification"
     return f"/assignments/{assignment.id}" if assignment else f"/projects/{project.slug}/{WAYS[kind]}"
 
 
@@ -252,8 +256,16 @@ def _start_page(
     work = [desk.find_work(session, project, user, kind) for kind in (TaskKind.RANKING, TaskKind.DEMONSTRATION)]
     done_today = desk.count_done_today(session, user)
     undoable = history.find_undoable(session, project.id, user)
+    qualified = qualifications.is_free_to_work(session, project, user)
     return render(
-        request, "labeling/start.html", project=project, work=work, way=way, done_today=done_today, undoable=undoable
+        request,
+        "labeling/start.html",
+        project=project,
+        work=work,
+        way=way,
+        done_today=done_today,
+        undoable=undoable,
+        qualified=qualified,
     )
 
 

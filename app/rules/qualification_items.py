@@ -5,10 +5,11 @@ Asked by services/qualification_items.py and services/qualification_attempts.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypedDict
 
-from app.rules.prompts import messages_problem, row_messages, text_problem
+from app.rules.prompts import ROLES, messages_problem, row_messages, text_problem
 from app.rules.qualifications import DEMONSTRATION, FLAGS, PARTS, RANKING
 
 STAGES = ("practice", "test")
@@ -167,3 +168,20 @@ def row_item(row: Any) -> ItemDraft | str:
 def tiers_of(ranks: Sequence[int]) -> list[list[int]]:
     """Positions by place, best first."""
     return [[at for at, rank in enumerate(ranks) if rank == place] for place in sorted(set(ranks))]
+
+
+_TURN = re.compile(rf"^=== ({'|'.join(ROLES)}) ===[ \t]*$", re.MULTILINE)
+
+
+def parse_conversation(text: str) -> list[dict[str, str]]:
+    """Messages as typed into one field: the user's alone, or each after a line such as `=== assistant ===`."""
+    opening, *rest = _TURN.split(text)
+    messages = [{"role": "user", "content": opening.strip("\n")}] if opening.strip() else []
+    turns = zip(rest[::2], rest[1::2], strict=True)
+    return messages + [{"role": role, "content": content.strip("\n")} for role, content in turns]
+
+
+def conversation_text(messages: Sequence[Mapping[str, str]]) -> str:
+    if len(messages) == 1 and messages[0]["role"] == "user":
+        return messages[0]["content"]
+    return "\n\n".join(f"=== {message['role']} ===\n{message['content']}" for message in messages)

@@ -1,10 +1,12 @@
-"""Scores of a qualification, what they decide, and who may try (InstructGPT, B.1). Asked by services/qualification_*.py.
+"""Scores of a qualification, what they decide, and who may try (InstructGPT, B.1).
+
+Asked by services/qualifications.py and services/qualification_attempts.py.
 
 flags           every flag of every item is a box: ticked or not. Score: the share of boxes that stand as in the gold
                 answer. Most boxes are empty, so the share of somebody who ticks nothing is told beside it.
-ranking         every two responses of an item are a pair: one is better, or both are tied. Same as gold: 1 point. Tied in
-                one and not in the other: half a point (Fagin et al. 2004, partial rankings with p = 1/2). Else 0.
-                Score: points by pairs, over all items together.
+ranking         every two responses of an item are a pair: one is better, or both are tied. Same as gold: 1 point.
+                Tied in one and not in the other: half a point (Fagin et al. 2004, partial rankings with p = 1/2).
+                Else 0. Score: points by pairs, over all items together.
 demonstration   the mean of each answer's ratings, then the mean over the answers, on the scale 1 to 7.
 """
 
@@ -94,9 +96,7 @@ def agreement_figure(part: str, scores: Iterable[Score], cutoff: float | None, n
     score = pool(scores)
     value = score.points / score.out_of if score.out_of else None
     met = None if value is None else cutoff is None or value >= cutoff - SLACK
-    return Figure(
-        part=part, value=value, points=score.points, out_of=score.out_of, cutoff=cutoff, met=met, note=note
-    )
+    return Figure(part=part, value=value, points=score.points, out_of=score.out_of, cutoff=cutoff, met=met, note=note)
 
 
 def demonstration_figure(ratings: Sequence[Sequence[int]], needed: int, cutoff: float | None) -> Figure:
@@ -106,9 +106,7 @@ def demonstration_figure(ratings: Sequence[Sequence[int]], needed: int, cutoff: 
     met = None if value is None or not complete else cutoff is None or value >= cutoff - SLACK
     missing = sum(len(each) < needed for each in ratings)
     note = f"{missing} of {len(ratings)} still to be rated." if missing else ""
-    return Figure(
-        part=DEMONSTRATION, value=value, points=None, out_of=len(ratings), cutoff=cutoff, met=met, note=note
-    )
+    return Figure(part=DEMONSTRATION, value=value, points=None, out_of=len(ratings), cutoff=cutoff, met=met, note=note)
 
 
 def flags_note(said: Iterable[tuple[Collection[str], Collection[str]]]) -> str:

@@ -29,6 +29,7 @@ from app.models import (
     User,
 )
 from app.rules import assignment as rules
+from app.services import qualifications
 from app.settings import get_settings
 
 _CLAIM_LOCK = 7301  # namespace of the advisory locks that put one labeler's claims in a row
@@ -47,7 +48,11 @@ class Task:
 
 
 def claim_assignment(session: Session, project: Project, user: User, kind: str) -> Assignment | None:
-    """The assignment she holds or had left, or else a new one, leased to her; None when nothing is left for her."""
+    """The assignment she holds or had left, or else a new one, leased to her; None when nothing is left for her.
+
+    Raises NotQualified where she has to pass the project's qualification first.
+    """
+    qualifications.require_pass(session, project, user)
     now = _claims_in_a_row(session, user)
     assignment = _own_assignment_to_go_on(session, project, user, kind, now)
     if assignment is None:
