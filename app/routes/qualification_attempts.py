@@ -1,7 +1,6 @@
 """A labeler's way through a qualification: begin, topics, practice with feedback, the test, the result.
 
-Every page works as plain forms; static/js/qualifications/item.js adds keys and keeps drafts on the server. Researchers
-who open somebody's attempt see it answered and scored instead.
+Every page works as plain forms; static/js/qualifications/item.js adds keys and keeps drafts on the server.
 """
 
 from __future__ import annotations
@@ -15,12 +14,11 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
 from app.errors import Conflict, Invalid
-from app.models import Project, Qualification, QualificationAttempt, QualificationRating, User
-from app.models.columns import AttemptState, Role
+from app.models import Project, Qualification, QualificationAttempt, User
+from app.models.columns import AttemptState
 from app.pages import render
 from app.routes.labeling import read_form
 from app.routes.qualification_sheets import (
-    Feedback,
     Sheet,
     answer_from_form,
     make_feedback,
@@ -30,8 +28,8 @@ from app.routes.qualification_sheets import (
 )
 from app.rules import qualifications as rules
 from app.rules.qualifications import Figure, Standing
-from app.security import RANK, Admin, CurrentUser, SessionDep
-from app.services import projects, qualification_attempts, qualification_grants, qualifications
+from app.security import CurrentUser, SessionDep
+from app.services import projects, qualification_attempts, qualifications
 from app.services.qualification_attempts import Question, Sitting
 
 router = APIRouter()
@@ -100,18 +98,6 @@ class ResultPage:
     free: bool
 
 
-@dataclass
-class ReviewPage:
-    """Somebody's attempt, for researchers. A text that she may still rate blindly is held back."""
-
-    project: Project
-    sitting: Sitting
-    figures: list[Figure]
-    answers: list[tuple[Question, Feedback | None, list[QualificationRating] | None]]
-    problem: str | None
-    reason: str
-
-
 def see_other(url: str) -> RedirectResponse:
     return RedirectResponse(url, status_code=303)
 
@@ -134,10 +120,8 @@ def begin(request: Request, session: SessionDep, user: CurrentUser, slug: str) -
 
 @router.get("/qualification-attempts/{attempt_id}")
 def show_attempt(request: Request, session: SessionDep, user: CurrentUser, attempt_id: int) -> Response:
-    """Hers: how far she is, or how it went. Of somebody else, for researchers: the answers."""
-    sitting = _sitting(session, attempt_id, user)
-    if sitting.attempt.user_id != user.id:
-        return _review_page(request, session, user, sitting)
+    """How far she is, or how it went."""
+    sitting = qualification_attempts.load_sitting(session, attempt_id, user)
     if sitting.attempt.state == AttemptState.IN_PROGRESS:
         return _attempt_page(request, session, sitting)
     return _result_page(request, session, user, sitting)
@@ -223,29 +207,6 @@ def send(request: Request, session: SessionDep, user: CurrentUser, attempt_id: i
     return see_other(f"/qualification-attempts/{attempt_id}")
 
 
-@router.post("/qualification-attempts/{attempt_id}/withdraw")
-def withdraw(
-    request: Request,
-    session: SessionDep,
-    user: Admin,
-    attempt_id: int,
-    form: Annotated[FormData, Depends(read_form)],
-) -> Response:
-    reason = str(form.get("reason", ""))
-    try:
-        attempt = qualification_grants.withdraw_attempt(session, attempt_id, user, reason)
-    except Invalid as error:
-        sitting = qualification_attempts.load_sitting(session, attempt_id, None)
-        return _review_page(request, session, user, sitting, error.detail, reason)
-    project = session.get_one(Project, attempt.project_id)
-    return see_other(f"/projects/{project.slug}/qualifications")
-
-
-def _sitting(session: Session, attempt_id: int, user: User) -> Sitting:
-    everybodys = RANK[user.role] >= RANK[Role.RESEARCHER]
-    return qualification_attempts.load_sitting(session, attempt_id, None if everybodys else user)
-
-
 def _item_address(attempt_id: int, number: int) -> str:
     return f"/qualification-attempts/{attempt_id}/items/{number}"
 
@@ -293,9 +254,7 @@ def _start_page(
     return render(request, "qualifications/start.html", page, status=409 if problem else 200)
 
 
-def _attempt_page(
-    request: Request, session: Session, sitting: Sitting, problem: str | None = None
-) -> HTMLResponse:
+def _attempt_page(request: Request, session: Session, sitting: Sitting, problem: str | None = None) -> HTMLResponse:
     first = next(iter(sitting.unanswered), None)
     upcoming = _item_address(sitting.attempt.id, first.number) if first else None
     page = AttemptPage(
@@ -363,36 +322,3 @@ def figures_shown(attempt: QualificationAttempt) -> list[Any]:
         words = {name: rules.value_words(figure["part"], figure[name]) for name in ("value", "cutoff")}
         shown.append({**figure, "words": words, "name": rules.PART_NAMES[figure["part"]], "top": top})
     return shown
-
-
-def _review_page(
-    request: Request,
-    session: Session,
-    user: User,
-    sitting: Sitting,
-    problem: str | None = None,
-    reason: str = "",
-) -> HTMLResponse:
-    attempt, flags = sitting.attempt, sitting.qualification.flags
-    answers: list[tuple[Question, Feedback | None, list[QualificationRating] | None]] = []
-    for question in sitting.questions:
-        row = question.answer
-        feedback = make_feedback(question, flags, row.answer) if row is not None and row.answer is not None else None
-        ratings = row.ratings if row is not None and not _is_blind(attempt, question, user) else None
-        answers.append((question, feedback, ratings))
-    page = ReviewPage(
-        project=session.get_one(Project, attempt.project_id),
-        sitting=sitting,
-        figures=figures_shown(attempt),
-        answers=answers,
-        problem=problem,
-        reason=reason,
-    )
-    return render(request, "qualifications/review.html", page, status=422 if problem else 200)
-
-
-def _is_blind(attempt: QualificationAttempt, question: Question, user: User) -> bool:
-    """Whether this person may still be asked to rate the text: then it is not shown beside a name."""
-    undecided = attempt.state in (AttemptState.IN_PROGRESS, AttemptState.WAITING)
-    rated = question.answer is not None and any(rating.user_id == user.id for rating in question.answer.ratings)
-    return undecided and question.item.kind == rules.DEMONSTRATION and not rated

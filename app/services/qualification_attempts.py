@@ -171,7 +171,7 @@ def give_answer(session: Session, attempt_id: int, user: User, number: int, said
     item = question.item
     if not question.practice and any(one.practice and not one.answered for one in sitting.questions):
         raise Conflict("Answer every practice item first; the test opens then.")
-    answer = _in_item_order(question, said)
+    answer = in_item_order(question, said)
     if problem := item_rules.answer_problem(item.kind, answer, sitting.flags, len(item.responses)):
         raise Invalid(problem)
     row = _answer_row(session, sitting, question)
@@ -247,7 +247,8 @@ def score_answer(item: QualificationItem, answer: Mapping[str, Any], flags: Sequ
     return None
 
 
-def _in_item_order(question: Question, said: Mapping[str, Any]) -> dict[str, Any]:
+def in_item_order(question: Question, said: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer with ranks in the order of the item, of one with places in the order shown. Not checked yet."""
     if question.item.kind != QualificationPart.RANKING:
         return dict(said)
     places = said.get("places")

@@ -96,5 +96,3 @@ def get_demonstration(session: Session, answer_id: int) -> QualificationAnswer:
     if answer is None or (answer.item.kind, answer.item.stage) != wanted:
         raise NotFound("There is no such demonstration.")
     return answer
-
-
