@@ -17,6 +17,9 @@ from app.routes.api import (
     labels,
     projects,
     prompts,
+    qualification_attempts,
+    qualification_reviews,
+    qualifications,
     revisions,
     rounds,
     tokens,
@@ -53,6 +56,9 @@ NOUNS = (
     users,
     tokens,
     writing,
+    qualifications,
+    qualification_attempts,
+    qualification_reviews,
 )
 for noun in NOUNS:
     router.include_router(noun.router)
