@@ -26,6 +26,12 @@ class Forbidden(AppError):
     status, title = 403, "Not allowed"
 
 
+class NotQualified(Forbidden):
+    """A labeler has to pass the project's qualification first; `extra["qualification"]` says where."""
+
+    title = "Qualify first"
+
+
 class NotSignedIn(AppError):
     status, title = 401, "Sign in first"
 

@@ -15,6 +15,14 @@ from app.models.job import Job, JobEvent
 from app.models.label_schema import LabelSchema
 from app.models.project import Project
 from app.models.prompt import Prompt
+from app.models.qualification import (
+    Qualification,
+    QualificationAnswer,
+    QualificationAttempt,
+    QualificationGrant,
+    QualificationItem,
+    QualificationRating,
+)
 from app.models.ranking import Ranking
 from app.models.revision import Revision
 from app.models.round import Round
@@ -39,6 +47,12 @@ __all__ = [
     "LabelSchema",
     "Project",
     "Prompt",
+    "Qualification",
+    "QualificationAnswer",
+    "QualificationAttempt",
+    "QualificationGrant",
+    "QualificationItem",
+    "QualificationRating",
     "Ranking",
     "Revision",
     "Round",

@@ -75,6 +75,32 @@ class RevisionKind(StrEnum):
     RESTORED = "restored"  # as it was, or sent again after it had been taken back
 
 
+class QualificationPart(StrEnum):
+    """What a qualification asks: which flags apply, which order is right, an answer of her own (InstructGPT, B.1)."""
+
+    FLAGS = "flags"
+    RANKING = "ranking"
+    DEMONSTRATION = "demonstration"
+
+
+class QualificationStage(StrEnum):
+    PRACTICE = "practice"  # answered at once with the gold answer; counts for nothing
+    TEST = "test"
+
+
+class AttemptState(StrEnum):
+    IN_PROGRESS = "in_progress"
+    WAITING = "waiting"  # researchers have demonstrations to rate
+    PASSED = "passed"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"  # by an admin, or overtaken by a new version: it counts for nothing
+
+
+class GrantKind(StrEnum):
+    EXEMPTION = "exemption"
+    ATTEMPT = "attempt"
+
+
 class JobKind(StrEnum):
     SFT = "sft"
     SAMPLING = "sampling"

@@ -49,6 +49,10 @@ class Project(Base):
     current_policy_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("checkpoints.id", name="fk_projects_current_policy_id_checkpoints", use_alter=True)
     )
+    # What labelers must have passed before they are given tasks; none: nothing is asked.
+    qualification_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("qualifications.id", name="fk_projects_qualification_id_qualifications", use_alter=True)
+    )
     created_at: Mapped[Created]
 
     current_policy: Mapped[Checkpoint | None] = relationship(lazy="raise", foreign_keys=[current_policy_id])

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
-from app.errors import Invalid
+from app.errors import Invalid, NotQualified
 from app.models import Project, User
 from app.models.columns import TaskKind
 from app.pages import markdown, render
@@ -33,6 +33,7 @@ from app.services import (
     history,
     label_schemas,
     projects,
+    qualifications,
     rankings,
     revisions,
 )
@@ -251,10 +252,13 @@ def next_url(session: Session, user: User, project: Project, kind: TaskKind) -> 
 
 
 def next_task(session: Session, user: User, project: Project, kind: TaskKind) -> dict[str, str]:
-    """Where her next task is, claimed here and now, and its edition; or the guidelines that she has to read first."""
+    """Where her next task is, claimed here and now, and its edition; or what she has to read or to pass before it."""
     if not guidelines.has_read_current(session, project.id, user):
         return {"next": f"/projects/{project.slug}/guidelines?then={WAYS[kind]}"}
-    assignment = assignments.claim_assignment(session, project, user, kind)
+    try:
+        assignment = assignments.claim_assignment(session, project, user, kind)
+    except NotQualified:
+        return {"next": f"/projects/{project.slug}/qualification"}
     if assignment is None:
         return {"next": f"/projects/{project.slug}/{WAYS[kind]}"}
     return {"next": f"/assignments/{assignment.id}", "edition": edition_of(assignment)}
@@ -272,8 +276,16 @@ def _start_page(
     work = [desk.find_work(session, project, user, kind) for kind in (TaskKind.RANKING, TaskKind.DEMONSTRATION)]
     done_today = desk.count_done_today(session, user)
     undoable = history.find_undoable(session, project.id, user)
+    qualified = qualifications.is_free_to_work(session, project, user)
     return render(
-        request, "labeling/start.html", project=project, work=work, way=way, done_today=done_today, undoable=undoable
+        request,
+        "labeling/start.html",
+        project=project,
+        work=work,
+        way=way,
+        done_today=done_today,
+        undoable=undoable,
+        qualified=qualified,
     )
 
 

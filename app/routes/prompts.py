@@ -53,7 +53,7 @@ def import_prompts(
     project = projects.get_project(session, slug)
     try:
         with session.begin_nested():
-            count = prompts.import_prompts(session, project, _lines(file.file), source="import")
+            count = prompts.import_prompts(session, project, file_lines(file.file), source="import")
     except Invalid as error:
         problem = {"detail": error.detail, "errors": error.extra.get("errors", []), "file": file.filename or "the file"}
         return _prompts_page(request, session, project, problem=problem)
@@ -61,7 +61,7 @@ def import_prompts(
     return RedirectResponse(f"/projects/{slug}/prompts?imported={count}", status_code=303)
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes]:
+def file_lines(file: BinaryIO) -> Iterator[bytes]:
     """Lines without their ends; one that is too long comes cut, so that it is refused and not held in memory."""
     limit = get_settings().import_line + 1
     cut = False

@@ -96,6 +96,17 @@ def enable_user(session: SessionDep, admin: Admin, user_id: int) -> Response:
     return RedirectResponse("/users", status_code=303)
 
 
+@router.post("/users/{user_id}/group")
+def change_group(
+    request: Request, session: SessionDep, admin: Admin, user_id: int, group: Annotated[str, Form()] = ""
+) -> Response:
+    try:
+        users.change_group(session, users.get_user(session, user_id), group, admin)
+    except (Conflict, Invalid) as error:
+        return _people_page(request, session, status=422, problem=error.detail)
+    return RedirectResponse("/users", status_code=303)
+
+
 @router.get("/account")
 def show_account(request: Request, user: CurrentUser) -> Response:
     return render(request, "users/account.html", problem=None, changed=False)

@@ -87,10 +87,11 @@ def flag_keys(fields: Mapping[str, Any], kind: FlagKind) -> list[str]:
 
 def field_problems(fields: Fields) -> list[dict[str, str]]:
     """Everything that keeps a version from being published, as {"field", "message"}; empty when it is sound."""
-    return [{"field": kind, "message": message} for kind in FLAG_KINDS for message in _flag_problems(fields[kind])]
+    return [{"field": kind, "message": message} for kind in FLAG_KINDS for message in flag_problems(fields[kind])]
 
 
-def _flag_problems(flags: Sequence[Flag]) -> list[str]:
+def flag_problems(flags: Sequence[Flag]) -> list[str]:
+    """Why these cannot be asked, as sentences."""
     problems = []
     if len(flags) > MOST_FLAGS:
         problems.append(f"At most {MOST_FLAGS} flags; these are {len(flags)}.")

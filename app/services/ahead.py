@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from app.errors import NotFound
+from app.errors import NotFound, NotQualified
 from app.models import Assignment, Project, User
 from app.services import assignments, guidelines
 
@@ -17,8 +17,8 @@ from app.services import assignments, guidelines
 def claim_ahead(session: Session, assignment_id: int, user: User) -> Assignment | None:
     """The task that comes after this one. Raises NotFound for a task that is not hers.
 
-    None when nothing is left for her, when this one is not in her hands, or when she has to read changed guidelines
-    before the next.
+    None when nothing is left for her, when this one is not in her hands, or when she has to read changed guidelines or
+    to qualify before the next.
     """
     # Not locked: a claim waits for her other claims first and locks rows then, and so must this one.
     mine = select(Assignment).where(Assignment.id == assignment_id, Assignment.user_id == user.id)
@@ -28,7 +28,10 @@ def claim_ahead(session: Session, assignment_id: int, user: User) -> Assignment 
     if not _in_her_hands(session, current, user) or not guidelines.has_read_current(session, current.project_id, user):
         return None
     project = session.get_one(Project, current.project_id)
-    return assignments.claim_assignment(session, project, user, current.kind, beside=current.id)
+    try:
+        return assignments.claim_assignment(session, project, user, current.kind, beside=current.id)
+    except NotQualified:
+        return None
 
 
 def leave_ahead(session: Session, assignment_id: int, user: User) -> None:

@@ -29,7 +29,7 @@ from app.models import (
     User,
 )
 from app.rules import assignment as rules
-from app.services import measures
+from app.services import measures, qualifications
 from app.settings import get_settings
 
 _CLAIM_LOCK = 7301  # namespace of the advisory locks that put one labeler's claims in a row
@@ -53,7 +53,9 @@ def claim_assignment(
     """The assignment she holds or had left, or else a new one, leased to her; None when nothing is left for her.
 
     `beside` is the one she works on: then it is the next one that is leased to her, ahead (services/ahead.py).
+    Raises NotQualified where she has to pass the project's qualification first.
     """
+    qualifications.require_pass(session, project, user)
     now = _claims_in_a_row(session, user)
     assignment = _own_assignment_to_go_on(session, project, user, kind, now, beside)
     if assignment is None:

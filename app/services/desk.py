@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Assignment, Demonstration, Project, Ranking, Slot, User
 from app.models.columns import TaskKind
+from app.services import qualifications
 
 COUNTED = 1000  # counting stops here; the page then says "1,000 or more"
 
@@ -33,6 +34,7 @@ class Desk:
     project: Project
     rankings: Work
     demonstrations: Work
+    qualified: bool  # or free of it; else she has to pass the project's qualification before she gets a new task
 
 
 def held_assignment_id(session: Session, project_id: int, user: User, kind: str) -> int | None:
@@ -67,6 +69,7 @@ def list_desks(session: Session, user: User) -> list[Desk]:
             project,
             find_work(session, project, user, TaskKind.RANKING),
             find_work(session, project, user, TaskKind.DEMONSTRATION),
+            qualifications.is_free_to_work(session, project, user),
         )
         for project in projects
     ]

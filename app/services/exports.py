@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.errors import Invalid
 from app.models import Comparison, Demonstration, Project, Ranking, SnapshotItem, User
+from app.models.columns import LabelerGroup
 from app.rules import exports as rules
 from app.rules.rankings import tiers_to_ranks
 from app.settings import get_settings
@@ -147,6 +148,12 @@ def which_train(label: type[Demonstration | Ranking]) -> list[ColumnElement[bool
     """Nobody has withdrawn them, and they were asked for as labels, not to measure somebody."""
     given_as_label = [Ranking.purpose == "label"] if label is Ranking else []
     return [label.withdrawn_at.is_(None), *given_as_label]
+
+
+def which_count(label: type[Demonstration | Ranking]) -> list[ColumnElement[bool]]:
+    """Those that bring a training nearer: what held-out labelers say is never trained on."""
+    held_out = select(User.id).where(User.labeler_group == LabelerGroup.HELD_OUT)
+    return [*which_train(label), or_(label.user_id.is_(None), label.user_id.not_in(held_out))]
 
 
 def _chosen(

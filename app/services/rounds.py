@@ -9,14 +9,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
 from app.models import Checkpoint, Comparison, Job, Project, Prompt, Ranking, Round, Slot, User
+from app.models.columns import LabelerGroup
 from app.rules import rounds as rules
 from app.rules.sampling import sampling_plan
-from app.services import audit, jobs, snapshots
+from app.services import audit, exports, jobs, snapshots
 from app.services.demonstrations import count_demonstrations
 
 JOB_OF_PHASE = {rules.SFT: "sft", rules.SAMPLING: "sampling", rules.REWARD: "reward", rules.PPO: "ppo"}
@@ -57,7 +58,7 @@ def gather_facts(session: Session, project: Project, round_: Round) -> rules.Fac
             select(func.count())
             .select_from(Slot)
             .join(Comparison, Comparison.id == Slot.comparison_id)
-            .where(Comparison.round_id == round_.id, Slot.purpose == "label")
+            .where(Comparison.round_id == round_.id, Slot.purpose == "label", ~_filled_by_held_out())
         )
         or 0,
         launch_requested=round_.launch_requested_at is not None,
@@ -229,6 +230,12 @@ def close_old_slots(session: Session, project_id: int, round_id: int | None) -> 
     )
 
 
+def _filled_by_held_out() -> ColumnElement[bool]:
+    """Places whose label never trains: no training waits for them."""
+    held_out = select(User.id).where(User.labeler_group == LabelerGroup.HELD_OUT)
+    return and_(Slot.submitted_at.is_not(None), Slot.holder_id.in_(held_out))
+
+
 def _count(session: Session, condition: Any) -> int:
-    standing = and_(Ranking.withdrawn_at.is_(None), Ranking.purpose == "label")
-    return session.scalar(select(func.count()).select_from(Ranking).where(condition, standing)) or 0
+    counted = exports.which_count(Ranking)
+    return session.scalar(select(func.count()).select_from(Ranking).where(condition, *counted)) or 0

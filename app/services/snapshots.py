@@ -72,12 +72,12 @@ def last_snapshot(session: Session, project_id: int, kind: str) -> Snapshot | No
 
 
 def count_labels(session: Session, project_id: int, kind: str, snapshot_id: int | None = None) -> int:
-    """Labels that count towards a threshold: all that stand, but for the demonstrations that the starter ships.
+    """Labels that count towards a threshold: all that may train, but for the demonstrations that the starter ships.
 
     Of a snapshot only, where one is named: labels that come in while it is written are not among these.
     """
     table, item = _tables(kind)
-    query = select(func.count()).select_from(table).where(table.project_id == project_id, *exports.which_train(table))
+    query = select(func.count()).select_from(table).where(table.project_id == project_id, *exports.which_count(table))
     if table is Demonstration:
         query = query.where(Demonstration.source != "starter")
     if snapshot_id is not None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from app.errors import Conflict, Forbidden, Invalid, NotFound
-from app.models import Invitation, User, UserSession
+from app.models import Demonstration, Invitation, Ranking, SnapshotItem, User, UserSession
 from app.models.columns import LabelerGroup, Role
 from app.services import audit
 from app.services.passwords import check_password, hash_password, hash_token, new_token, verify_password
@@ -21,6 +21,7 @@ from app.settings import get_settings
 
 __all__ = [
     "accept_invitation",
+    "change_group",
     "change_password",
     "create_user",
     "disable_user",
@@ -190,6 +191,29 @@ def enable_user(session: Session, user: User, by: User) -> User:
     if user.disabled_at is not None:
         user.disabled_at = None
         audit.record(session, by, "user.enabled", f"user:{user.id}")
+    session.flush()
+    return user
+
+
+def change_group(session: Session, user: User, group: str, by: User) -> User:
+    """Training or held out, for labels that no training has read yet. Raises Invalid, Conflict.
+
+    Snapshots say of each label whose group it came from, and stay byte for byte: so the group stays with them.
+    """
+    if group not in list(LabelerGroup):
+        raise Invalid(f"The group must be one of {', '.join(LabelerGroup)}.")
+    if user.labeler_group == group:
+        return user
+    for table, item in ((Demonstration, SnapshotItem.demonstration_id), (Ranking, SnapshotItem.ranking_id)):
+        # A freeze that is under way waits for these locks or is waited for (services/revisions.py).
+        session.execute(select(table.id).where(table.user_id == user.id).order_by(table.id).with_for_update())
+        if session.scalar(select(exists().where(item == table.id, table.user_id == user.id))):
+            raise Conflict(
+                f"A snapshot holds labels of {user.name} as those of the group {user.labeler_group.replace('_', ' ')}. "
+                "The group stays; make another account for work in the other one."
+            )
+    before, user.labeler_group = user.labeler_group, group
+    audit.record(session, by, "user.group_changed", f"user:{user.id}", before=before, group=group)
     session.flush()
     return user
 

@@ -17,7 +17,7 @@ from app.errors import Conflict, Invalid
 from app.models import Demonstration, Project, Prompt, Slot, User
 from app.models.columns import PromptKind
 from app.rules import prompts as rules
-from app.services import drafts, prompts
+from app.services import drafts, prompts, qualifications
 from app.services.guidelines import current_guideline
 
 _WRITE_LOCK = 7303  # namespace of the advisory locks that put one author's prompts in a row
@@ -46,8 +46,9 @@ def check_allowed(project: Project) -> None:
 
 
 def write_prompt(session: Session, project: Project, user: User, key: UUID, draft: PromptDraft) -> list[Prompt]:
-    """Store what she wrote, once for this key, with open slots; returns the prompts. Raises Invalid, Conflict."""
+    """Store what she wrote, once for this key, with open slots. Raises Invalid, Conflict, NotQualified."""
     check_allowed(project)
+    qualifications.require_pass(session, project, user)
     session.execute(select(func.pg_advisory_xact_lock(_WRITE_LOCK, user.id)))
     if stored := _of_group(session, project, user, key):
         return stored

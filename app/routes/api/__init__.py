@@ -18,6 +18,9 @@ from app.routes.api import (
     labels,
     projects,
     prompts,
+    qualification_attempts,
+    qualification_reviews,
+    qualifications,
     reliability,
     revisions,
     rounds,
@@ -59,6 +62,9 @@ NOUNS = (
     gold_items,
     reliability,
     work,
+    qualifications,
+    qualification_attempts,
+    qualification_reviews,
 )
 for noun in NOUNS:
     router.include_router(noun.router)

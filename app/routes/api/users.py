@@ -50,6 +50,12 @@ class LinkOut(Stored):
     link: str
 
 
+class GroupIn(Request):
+    """Whose labels train, and whose test."""
+
+    group: LabelerGroup = Field(examples=["held_out"])
+
+
 @router.get("/me")
 def show_me(session: SessionDep, user: AnyToken) -> UserOut:
     """Who this token acts as."""
@@ -88,3 +94,9 @@ def disable_user(session: SessionDep, user: TokenAdmin, user_id: ItemId) -> User
 def enable_user(session: SessionDep, user: TokenAdmin, user_id: ItemId) -> UserOut:
     """Open a disabled account again; its tokens work again, its sign-ins do not."""
     return UserOut.model_validate(users.enable_user(session, users.get_user(session, user_id), user))
+
+
+@router.post("/users/{user_id}/group")
+def change_group(session: SessionDep, user: TokenAdmin, user_id: ItemId, body: GroupIn) -> UserOut:
+    """Training or held out; 409 once a snapshot holds labels of theirs."""
+    return UserOut.model_validate(users.change_group(session, users.get_user(session, user_id), body.group, user))

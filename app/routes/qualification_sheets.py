@@ -1,0 +1,162 @@
+"""What one item of a qualification shows: the question, and in practice the answer beside the gold one.
+
+Typed contexts of templates/qualifications/_sheet.html, for a labeler's attempt and for the preview of those who build.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+from starlette.datastructures import FormData
+
+from app.models import QualificationItem
+from app.routes.task_pages import WHO, Turn
+from app.rules.label_schemas import Flag
+from app.rules.qualification_items import tiers_of
+from app.rules.qualifications import FLAGS, RANKING
+from app.rules.revisions import LETTERS
+from app.services.qualification_attempts import Question, score_answer
+
+ASKS = {
+    FLAGS: "Which of these apply to the response?",
+    RANKING: "Put the responses in order.",
+    "demonstration": "Write the answer that you would be glad to read.",
+}
+DIFFERENCES = 6  # that feedback spells out
+
+
+@dataclass
+class Box:
+    """One flag in the feedback: as she set it, and as the researchers did."""
+
+    label: str
+    hers: bool
+    ours: bool
+
+
+@dataclass
+class Feedback:
+    """Her answer beside the gold one."""
+
+    points: float | None
+    out_of: int | None
+    explanation: str
+    boxes: list[Box] = field(default_factory=list)  # flags that either set
+    empty: int = 0  # flags that both left empty
+    hers: list[list[str]] = field(default_factory=list)  # tiers of letters
+    ours: list[list[str]] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    more_differences: int = 0
+    text: str = ""
+
+
+@dataclass
+class Sheet:
+    """One question with what she has said to it so far."""
+
+    number: int
+    kind: str
+    practice: bool
+    asks: str
+    turns: list[Turn]
+    responses: list[tuple[str, str]]  # (letter, text), in the order shown
+    flags: list[Flag]
+    flagged: list[str]
+    places: list[int | None]
+    text: str
+    feedback: Feedback | None = None
+
+
+def make_sheet(question: Question, flags: Sequence[Flag], said: Mapping[str, Any]) -> Sheet:
+    """The question with `said` filled in: {"flags"}, {"places"} in the order shown, or {"text"}; all may be missing."""
+    item = question.item
+    places, flagged, text = said.get("places"), said.get("flags"), said.get("text")
+    count = len(item.responses)
+    whole = [place if isinstance(place, int) else None for place in places] if isinstance(places, list) else []
+    return Sheet(
+        number=question.number,
+        kind=item.kind,
+        practice=question.practice,
+        asks=ASKS[item.kind],
+        turns=[Turn(WHO.get(message["role"], message["role"]), message["content"]) for message in item.messages],
+        responses=list(zip(LETTERS, question.responses, strict=False)),
+        flags=list(flags),
+        flagged=[flag for flag in flagged if isinstance(flag, str)] if isinstance(flagged, list) else [],
+        places=whole if len(whole) == count else [None] * count,
+        text=text if isinstance(text, str) else "",
+    )
+
+
+def said_so_far(question: Question) -> dict[str, Any]:
+    """Her draft, or else her answer, as `make_sheet` reads it."""
+    row = question.answer
+    if row is None:
+        return {}
+    if isinstance(row.draft, dict):
+        return row.draft
+    return shown_answer(question, row.answer) if row.answer is not None else {}
+
+
+def shown_answer(question: Question, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored answer, with places in the order shown."""
+    if question.item.kind != RANKING:
+        return dict(answer)
+    return {"places": [answer["ranks"][position] for position in question.order]}
+
+
+def answer_from_form(item: QualificationItem, form: FormData) -> dict[str, Any]:
+    """What a form says: boxes `flag`, a place for each letter as `place.A`, or `text`."""
+    if item.kind == FLAGS:
+        return {"flags": [str(flag) for flag in form.getlist("flag")]}
+    if item.kind == RANKING:
+        letters = LETTERS[: len(item.responses)]
+        return {"places": [_whole(form.get(f"place.{letter}")) for letter in letters]}
+    return {"text": str(form.get("text", "")).replace("\r\n", "\n")}
+
+
+def _whole(value: object) -> int | None:
+    text = str(value or "")
+    return int(text) if text.isdecimal() and len(text) < 3 else None
+
+
+def make_feedback(question: Question, flags: Sequence[Flag], answer: Mapping[str, Any]) -> Feedback:
+    """A stored answer beside the gold one, and why the gold one is so."""
+    item = question.item
+    score = score_answer(item, answer, [flag["key"] for flag in flags])
+    points, out_of = (score.points, score.out_of) if score else (None, None)
+    feedback = Feedback(points, out_of, item.explanation, text=str(answer.get("text", "")))
+    gold = item.gold or []
+    if item.kind == FLAGS:
+        boxes = [Box(flag["label"], flag["key"] in answer["flags"], flag["key"] in gold) for flag in flags]
+        feedback.boxes = [box for box in boxes if box.hers or box.ours]
+        feedback.empty = len(boxes) - len(feedback.boxes)
+    if item.kind == RANKING:
+        letter_of = {position: letter for letter, position in zip(LETTERS, question.order, strict=False)}
+        feedback.hers = letter_tiers(answer["ranks"], letter_of)
+        feedback.ours = letter_tiers(gold, letter_of)
+        found = _differences(answer["ranks"], gold, letter_of)
+        feedback.differences, feedback.more_differences = found[:DIFFERENCES], max(0, len(found) - DIFFERENCES)
+    return feedback
+
+
+def letter_tiers(ranks: Sequence[int], letter_of: Mapping[int, str]) -> list[list[str]]:
+    return [sorted(letter_of[position] for position in tier) for tier in tiers_of(ranks)]
+
+
+def _differences(hers: Sequence[int], ours: Sequence[int], letter_of: Mapping[int, str]) -> list[str]:
+    told = []
+    for one, other in combinations(sorted(letter_of, key=lambda position: letter_of[position]), 2):
+        said, wanted = _relation(hers, one, other, letter_of), _relation(ours, one, other, letter_of)
+        if said != wanted:
+            told.append(f"You say {said}; the researchers say {wanted}.")
+    return told
+
+
+def _relation(ranks: Sequence[int], one: int, other: int, letter_of: Mapping[int, str]) -> str:
+    first, second = letter_of[one], letter_of[other]
+    if ranks[one] == ranks[other]:
+        return f"{first} and {second} are alike"
+    return f"{first} is better than {second}" if ranks[one] < ranks[other] else f"{second} is better than {first}"
