@@ -36,7 +36,7 @@ def build(page: Page) -> None:
         page.get_by_role("link", name="Flags", exact=True).click()
         page.get_by_role("radio", name=stage).check()
         page.get_by_label("Prompt").fill("How do I clean the gutters?")
-        page.get_by_label("Response 1").fill(text)
+        page.get_by_label("Response 1", exact=True).fill(text)
         page.get_by_role("checkbox", name="Inappropriate for an assistant").check()
         page.get_by_label("Why this is the answer").fill("It insults the person who asks.")
         page.get_by_role("button", name="Add the item").click()
@@ -45,7 +45,7 @@ def build(page: Page) -> None:
         page.get_by_role("radio", name=stage).check()
         page.get_by_label("Prompt").fill("How do I bake a loaf?")
         for number, text in enumerate(BAKING, start=1):
-            page.get_by_label(f"Response {number}").fill(text)
+            page.get_by_label(f"Response {number}", exact=True).fill(text)
             page.get_by_label(f"Place of response {number}").fill(str(number))
         page.get_by_label("Why this is the answer").fill("Steps that can be followed.")
         page.get_by_role("button", name="Add the item").click()
