@@ -23,7 +23,7 @@ BAKING = [
 def item(kind: str, prompt: str, responses: list[str], gold: list[Any] | None, stage: str = "test") -> ItemDraft:
     explanation = "The response insults the person who asks: that is **inappropriate**, whatever else it says."
     if kind == "ranking":
-        explanation = "The first and the last can both be followed. The second one does not answer."
+        explanation = "A recipe that can be followed is better than talk about bread."
     if kind == "demonstration":
         explanation = "Says what to do, in order, and why. No filler."
     return ItemDraft(

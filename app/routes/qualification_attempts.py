@@ -247,7 +247,7 @@ def _start_page(
         left=rules.attempts_left(standing),
         free=rules.may_work(standing),
         attempts=list(qualification_attempts.own_attempts(session, project.id, user)),
-        counts={part: count for part, count in counts.items() if count},
+        counts=counts,
         practice=sum(item.stage == "practice" for item in items),
         problem=problem,
     )

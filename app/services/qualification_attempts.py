@@ -204,6 +204,9 @@ def settle_attempt(session: Session, sitting: Sitting) -> None:
     attempt = sitting.attempt
     figures = figures_of(sitting)
     verdict = rules.decide(figures)
+    if verdict.state == AttemptState.FAILED:
+        for figure in (each for each in figures if each["met"] is None):
+            figure["note"] = "Not rated, since that could not change the outcome."
     attempt.figures, attempt.state, attempt.reason = [dict(figure) for figure in figures], verdict.state, verdict.reason
     if verdict.state != AttemptState.WAITING:
         attempt.decided_at = session.scalar(select(func.now()))

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.models import ApiToken, Comparison, Project, User
 from app.models.columns import TaskKind
-from app.services import assignments, demonstrations, passwords, users
+from app.services import assignments, demonstrations, passwords, qualification_attempts, qualifications, users
 from tests.routes.walk import all_routes, fill
 
 API = "/api/v1"
@@ -101,8 +101,36 @@ LABELER = {
     ("POST", "/assignments/{assignment_id}/send"),
     ("POST", "/assignments/{assignment_id}/undo"),
     ("POST", "/preview"),
+    ("GET", f"{API}/projects/{{project}}/qualification"),
+    ("POST", f"{API}/projects/{{project}}/qualification-attempts"),
+    ("GET", f"{API}/qualification-attempts/{{attempt_id}}"),
+    ("PUT", f"{API}/qualification-attempts/{{attempt_id}}/topics"),
+    ("PUT", f"{API}/qualification-attempts/{{attempt_id}}/items/{{number}}/draft"),
+    ("PUT", f"{API}/qualification-attempts/{{attempt_id}}/items/{{number}}/answer"),
+    ("POST", f"{API}/qualification-attempts/{{attempt_id}}/submission"),
+    ("GET", "/projects/{slug}/qualification"),
+    ("POST", "/projects/{slug}/qualification"),
+    ("GET", "/qualification-attempts/{attempt_id}"),
+    ("GET", "/qualification-attempts/{attempt_id}/topics"),
+    ("POST", "/qualification-attempts/{attempt_id}/topics"),
+    ("GET", "/qualification-attempts/{attempt_id}/items/{number}"),
+    ("POST", "/qualification-attempts/{attempt_id}/items/{number}"),
+    ("PUT", "/qualification-attempts/{attempt_id}/items/{number}/draft"),
+    ("POST", "/qualification-attempts/{attempt_id}/send"),
 }
 RESEARCHER = {
+    ("GET", f"{API}/projects/{{project}}/qualifications"),
+    ("GET", f"{API}/qualifications/{{qualification_id}}"),
+    ("GET", f"{API}/projects/{{project}}/qualification-attempts"),
+    ("GET", f"{API}/projects/{{project}}/qualification-ratings"),
+    ("GET", f"{API}/projects/{{project}}/qualification-grants"),
+    ("PUT", f"{API}/qualification-answers/{{answer_id}}/rating"),
+    ("GET", "/projects/{slug}/qualifications"),
+    ("GET", "/projects/{slug}/qualifications/ratings"),
+    ("GET", "/qualifications/{qualification_id}"),
+    ("GET", "/qualifications/{qualification_id}/preview/{number}"),
+    ("GET", "/qualification-attempts/{attempt_id}/review"),
+    ("POST", "/qualification-answers/{answer_id}/rating"),
     ("GET", f"{API}/projects/{{project}}/settings"),
     ("GET", f"{API}/projects/{{project}}/label-schemas"),
     ("GET", f"{API}/projects/{{project}}/reliability"),
@@ -176,6 +204,36 @@ ADMIN = {
     ("POST", "/jobs/{job_id}/cancel"),
     ("POST", "/labels/{kind}/{label_id}/withdraw"),
     ("POST", "/labels/{kind}/{label_id}/restore"),
+    ("POST", f"{API}/projects/{{project}}/qualifications"),
+    ("PATCH", f"{API}/qualifications/{{qualification_id}}"),
+    ("DELETE", f"{API}/qualifications/{{qualification_id}}"),
+    ("POST", f"{API}/qualifications/{{qualification_id}}/publish"),
+    ("POST", f"{API}/qualifications/{{qualification_id}}/end"),
+    ("POST", f"{API}/qualifications/{{qualification_id}}/items"),
+    ("POST", f"{API}/qualifications/{{qualification_id}}/items/import"),
+    ("PUT", f"{API}/qualification-items/{{item_id}}"),
+    ("DELETE", f"{API}/qualification-items/{{item_id}}"),
+    ("POST", f"{API}/qualification-items/{{item_id}}/move"),
+    ("POST", f"{API}/qualification-attempts/{{attempt_id}}/withdraw"),
+    ("POST", f"{API}/projects/{{project}}/qualification-grants"),
+    ("POST", f"{API}/qualification-grants/{{grant_id}}/revoke"),
+    ("POST", f"{API}/users/{{user_id}}/group"),
+    ("POST", "/users/{user_id}/group"),
+    ("POST", "/projects/{slug}/qualifications"),
+    ("POST", "/projects/{slug}/qualification-grants"),
+    ("POST", "/qualification-grants/{grant_id}/revoke"),
+    ("POST", "/qualification-attempts/{attempt_id}/withdraw"),
+    ("POST", "/qualifications/{qualification_id}"),
+    ("POST", "/qualifications/{qualification_id}/publish"),
+    ("POST", "/qualifications/{qualification_id}/end"),
+    ("POST", "/qualifications/{qualification_id}/discard"),
+    ("GET", "/qualifications/{qualification_id}/items/new"),
+    ("POST", "/qualifications/{qualification_id}/items"),
+    ("POST", "/qualifications/{qualification_id}/items/import"),
+    ("GET", "/qualification-items/{item_id}"),
+    ("POST", "/qualification-items/{item_id}"),
+    ("POST", "/qualification-items/{item_id}/move"),
+    ("POST", "/qualification-items/{item_id}/remove"),
 }
 SAFE = {"GET", "HEAD"}
 
@@ -189,9 +247,12 @@ def values(world: dict[str, Any], session: Session, project: Project) -> Callabl
         assert done is not None
         own = demonstrations.submit_demonstration(session, done.assignment.id, user, uuid4(), "Mine.")
         task = assignments.claim_task(session, project, user, TaskKind.DEMONSTRATION)
-        session.commit()
         assert task is not None
-        return world | {"assignment_id": task.assignment.id, "ranking_id": 999_999, "demonstration_id": own.id}
+        qualifications.publish_version(session, world["qualification_id"], user)
+        attempt = qualification_attempts.begin_attempt(session, project, user)
+        session.commit()
+        mine = {"attempt_id": attempt.id, "assignment_id": task.assignment.id, "demonstration_id": own.id}
+        return world | mine | {"ranking_id": 999_999}
 
     return of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from app.errors import Forbidden
@@ -17,6 +17,16 @@ from app.security import RANK, SessionDep, TokenAdmin, TokenReader, TokenUser
 from app.services import projects, qualification_grants, qualification_ratings, users
 
 router = APIRouter(tags=["qualification reviews"])
+
+
+def require_rater(user: TokenUser) -> User:
+    """Whoever may judge: a rating is a judgment, so it takes the scope of labels, and the role of a researcher."""
+    if RANK[user.role] < RANK[Role.RESEARCHER]:
+        raise Forbidden("Only somebody with the role researcher may do this.")
+    return user
+
+
+Rater = Annotated[User, Depends(require_rater, scope="function")]
 
 
 class ReviewedAttempt(Stored):
@@ -136,16 +146,10 @@ def list_waiting(session: SessionDep, user: TokenReader, project: Slug) -> list[
 
 
 @router.put("/qualification-answers/{answer_id}/rating")
-def rate(session: SessionDep, user: TokenUser, answer_id: ItemId, body: RatingIn) -> RatedOut:
+def rate(session: SessionDep, user: Rater, answer_id: ItemId, body: RatingIn) -> RatedOut:
     """Rate a demonstration, as a researcher or admin; another rating replaces yours until the attempt is decided."""
-    _refuse_labelers(user)
     attempt = qualification_ratings.rate_demonstration(session, answer_id, user, body.rating)
     return RatedOut(state=AttemptState(attempt.state))
-
-
-def _refuse_labelers(user: User) -> None:
-    if RANK[user.role] < RANK[Role.RESEARCHER]:
-        raise Forbidden("Only somebody with the role researcher may do this.")
 
 
 @router.get("/projects/{project}/qualification-grants")
