@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.models import Assignment, Checkpoint, Ranking, User
+from app.models import Assignment, Ranking, User
 from tests.browser.axe import overflow
-from tests.browser.conftest import OpenContext, Watch, Web
+from tests.browser.conftest import FLAGS, OpenContext, Watch, Web
 from tests.browser.content import GREEK, NINE, PANDAS, TWO, user
 from tests.browser.test_ranking_page import Keys, SignIn, begin, only_ranking, prepare, ready, sent
 from tests.seed import make_user
@@ -109,16 +110,26 @@ def test_at_two_hundred_percent_everything_is_there_and_works(
     assert len(only_ranking(session).tiers) == 4
 
 
+@pytest.mark.parametrize("width", [1440, 1024])
 def test_letters_twice_as_large_fit(
-    page: Page, session: Session, sign_in: SignIn, labeler: User, tmp_path: Path
+    chromium: Browser, server: str, session: Session, sign_in: SignIn, labeler: User, tmp_path: Path, width: int
 ) -> None:
-    begin(page, sign_in, labeler, prepare(session, tmp_path, PANDAS))
-    page.evaluate("document.documentElement.style.setProperty('font-size', '200%')")  # as the browser's own setting
-    page.evaluate("dispatchEvent(new Event('resize'))")
+    """By the browser's own setting, which only a browser that is started with it has."""
+    project = prepare(session, tmp_path, PANDAS)
+    large = chromium.browser_type.launch(
+        executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
+        args=[*FLAGS, "--blink-settings=defaultFontSize=32"],
+    )
+    page = large.new_context(base_url=server, viewport={"width": width, "height": 900}).new_page()
+    begin(page, sign_in, labeler, project)
+    assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == "32px"
     assert page.evaluate(CUT) == []
     assert overflow(page) == []
-    for part in ("#go", "#rail", "#hint"):
-        expect(page.locator(part)).to_be_in_viewport()
+    expect(page.locator("#go")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#rail")).to_be_in_viewport()
+    Keys(page)("6", "5", "2", "6", "Enter", "Enter", "Enter")
+    sent(page)
+    large.close()
 
 
 @pytest.mark.parametrize("reduced", ["reduce", "no-preference"])
@@ -143,7 +154,6 @@ def test_what_reaches_the_browser_never_names_a_model(
 ) -> None:
     """Blind: pages, scripts' answers and headers of a whole ranking, the one ahead and the look back."""
     project = prepare(session, tmp_path, PANDAS, TWO)
-    base = session.scalars(select(Checkpoint).where(Checkpoint.project_id == project.id)).one()
     told: list[str] = []
 
     def overhear(route: Route) -> None:
@@ -163,7 +173,16 @@ def test_what_reaches_the_browser_never_names_a_model(
     for address in ("/history", f"/history/ranking/{ranking.id}", f"/history/ranking/{ranking.id}/edit", "/"):
         page.goto(address)
     assert sum("Two small changes" in each for each in told) >= 2
-    for word in ("checkpoint", "logprob", "sampling", "temperature", "LlamaForCausalLM", "purpose", "gold", base.name):
+    for word in (
+        "checkpoint",
+        "logprob",
+        "sampling",
+        "temperature",
+        "LlamaForCausalLM",
+        "purpose",
+        "gold",
+        project.base_model,
+    ):
         assert not re.search(rf"\b{re.escape(word)}\b", "\n".join(told), re.IGNORECASE), word
 
 
