@@ -2,7 +2,7 @@
 FROM node:22-slim AS assets
 WORKDIR /build
 COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund --ignore-scripts && npm run vendor
+RUN npm ci --omit=dev --no-audit --no-fund --ignore-scripts && npm run vendor
 
 FROM python:3.11-slim AS web
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1

@@ -4,7 +4,7 @@
 
 One labeler works through tasks as a person does with the keyboard, a little quicker. The clock starts in the page at
 the `keydown` of the last Enter and stops in the second animation frame after the next prompt stands in the document, so
-that what it measures has been painted. `--cold` leaves nothing fetched ahead and measures what it was before: a page load.
+that what it measures has been painted. `--cold` leaves nothing fetched ahead and measures a page load instead.
 Ends with 1 when the median is above 100 ms.
 """
 
@@ -97,9 +97,7 @@ def main() -> int:
             ada = users.create_user(session, "ada", "Ada", "labeler")
             guidelines.note_reading(session, guidelines.get_guideline(session, 1, 1), ada)
             token = start_session(session, ada)
-        times = measure(
-            place.url, {"tutelage": token}, place.project, options.responses, options.tasks, options.cold
-        )
+        times = measure(place.url, {"tutelage": token}, place.project, options.responses, options.tasks, options.cold)
     result: dict[str, Any] = {
         "responses": options.responses,
         "tasks": len(times),

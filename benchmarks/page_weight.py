@@ -3,8 +3,9 @@
     python -m benchmarks.page_weight [--responses 4 7 9] [--words 300] [--tries 5]
 
 Bytes are what the browser received, headers and compression counted (CDP, Network.loadingFinished). The texts are
-sentences of our own documentation, none of them twice on a page. The first key is pressed by a script of the page as soon as it says that it is ready; what counts is the moment when a rating has been set by it, from the start of
-the navigation. Ends with 1 above 150 kB or 400 ms cold, or above 15 kB warm.
+sentences of our own documentation, none of them twice on a page. The first key is pressed by a script in the page when
+that says it is ready; what counts is the moment when the key has set a rating, from the start of the navigation.
+Ends with 1 above 150 kB or 400 ms cold, or above 15 kB warm.
 """
 
 from __future__ import annotations

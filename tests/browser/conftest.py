@@ -1,6 +1,6 @@
 """A real server and a real Chromium for the tests of the pages.
 
-    server    its address; a database of its own, the application in a thread
+    server    its address; a database of its own, the application in a thread; `web` can stop it and start it again
     page      a page of a fresh context, 1440 x 900; at its end no
               CSP violation, console error or dialog may have come up
     sign_in   sign_in(page, user) puts a live session into the page's context; she has read all guidelines
@@ -60,27 +60,46 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+class Web:
+    """The application on one port, in a thread; it can be stopped and started again as on an update."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.address = port, f"http://127.0.0.1:{port}"
+
+    def start(self) -> None:
+        from app.main import create_app
+
+        config = uvicorn.Config(create_app(), port=self.port, log_level="warning", timeout_graceful_shutdown=1)
+        self.running = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.running.run, daemon=True)
+        self.thread.start()
+        deadline = time.monotonic() + 60
+        while not self.running.started and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert self.running.started, "the server did not start"
+
+    def stop(self) -> None:
+        self.running.should_exit = True
+        self.thread.join(20)
+
+
 @pytest.fixture
-def server(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def web(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     """The application on a free port, with the database of this test."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     monkeypatch.setenv("TUTELAGE_PORT", str(port))
     get_settings.cache_clear()
-    from app.main import create_app
+    web = Web(port)
+    web.start()
+    yield web
+    web.stop()
 
-    config = uvicorn.Config(create_app(), port=port, log_level="warning", timeout_graceful_shutdown=1)
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 60
-    while not running.started and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert running.started, "the server did not start"
-    yield f"http://127.0.0.1:{port}"
-    running.should_exit = True
-    thread.join(20)
+
+@pytest.fixture
+def server(web: Web) -> str:
+    return web.address
 
 
 class Watch:

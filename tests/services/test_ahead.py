@@ -77,9 +77,7 @@ def test_what_waits_is_handed_out_when_the_one_in_hand_is_sent(session: Session,
     assert (following.id, following.ahead) == (waiting.id, False)
 
 
-def test_left_unseen_it_goes_to_somebody_else(
-    session: Session, make_project: MakeProject, make_user: MakeUser
-) -> None:
+def test_left_unseen_it_goes_to_somebody_else(session: Session, make_project: MakeProject, make_user: MakeUser) -> None:
     project = make_project(prompt_count=2)
     ada, bo = make_user("ada"), make_user("bo")
     read(session, project, ada)

@@ -4,7 +4,7 @@ import { contradiction, places, shown, tiersOf, unrated, unsure } from "./state.
 import { drawRail } from "./rail.js";
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
-const phone = matchMedia("(max-width: 640px)");
+const phone = matchMedia("(max-width: 40em)");
 export const onPhone = () => phone.matches;
 
 /** `view` is {task, el, letter, labels}; el maps ids (and "P") to elements, labels(id) flags to what they are called. `doing` is "", "sending" or "sent". */
