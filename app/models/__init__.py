@@ -13,13 +13,16 @@ from app.models.job import Job, JobEvent
 from app.models.label_schema import LabelSchema
 from app.models.project import Project
 from app.models.prompt import Prompt
+from app.models.prompt_report import PromptReport
 from app.models.ranking import Ranking
+from app.models.review import Adjudicator, Review
 from app.models.revision import Revision
 from app.models.round import Round
 from app.models.snapshot import Snapshot, SnapshotItem
 from app.models.user import ApiToken, Invitation, SignInAttempt, User, UserSession
 
 __all__ = [
+    "Adjudicator",
     "ApiToken",
     "Assignment",
     "AuditEvent",
@@ -35,7 +38,9 @@ __all__ = [
     "LabelSchema",
     "Project",
     "Prompt",
+    "PromptReport",
     "Ranking",
+    "Review",
     "Revision",
     "Round",
     "SignInAttempt",

@@ -70,6 +70,9 @@ class ProjectDraft:
     improves_responses: bool = False
     labelers_write_prompts: bool = False
     use_case_texts: list[str] = field(default_factory=list)
+    second_label_rate: float = 0.0
+    review_rate: float = 0.0
+    review_above: float | None = None
 
 
 # What has versions of its own is changed by publishing the next one.
@@ -107,6 +110,9 @@ def create_project(session: Session, draft: ProjectDraft) -> Project:
         improves_responses=draft.improves_responses,
         labelers_write_prompts=draft.labelers_write_prompts,
         use_case_texts=draft.use_case_texts,
+        second_label_rate=draft.second_label_rate,
+        review_rate=draft.review_rate,
+        review_above=draft.review_above,
     )
     session.add(project)
     session.flush()
@@ -146,6 +152,8 @@ def _check_draft(draft: ProjectDraft) -> None:
     check("overlap", 1 <= draft.overlap <= 20, "Overlap must be from 1 to 20 labelers.")
     for name in ("demonstration_threshold", "ranking_threshold", "comparisons_per_round"):
         check(name, 1 <= getattr(draft, name) <= 10_000_000, "Give a number of at least 1.")
+    for name in ("second_label_rate", "review_rate", "review_above"):
+        check(name, 0 <= (getattr(draft, name) or 0) <= 1, "Give a share from 0 to 100 %.")
     texts = draft.use_case_texts
     fits = len(texts) <= MOST_USE_CASE_TEXTS and all(0 < len(text.strip()) <= LONGEST_USE_CASE_TEXT for text in texts)
     most, longest = MOST_USE_CASE_TEXTS, LONGEST_USE_CASE_TEXT

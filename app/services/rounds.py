@@ -16,7 +16,7 @@ from app.errors import Conflict
 from app.models import Checkpoint, Comparison, Job, Project, Prompt, Ranking, Round, Slot, User
 from app.rules import rounds as rules
 from app.rules.sampling import sampling_plan
-from app.services import audit, jobs, snapshots
+from app.services import audit, exports, jobs, snapshots
 from app.services.demonstrations import count_demonstrations
 
 JOB_OF_PHASE = {rules.SFT: "sft", rules.SAMPLING: "sampling", rules.REWARD: "reward", rules.PPO: "ppo"}
@@ -57,7 +57,7 @@ def gather_facts(session: Session, project: Project, round_: Round) -> rules.Fac
             select(func.count())
             .select_from(Slot)
             .join(Comparison, Comparison.id == Slot.comparison_id)
-            .where(Comparison.round_id == round_.id)
+            .where(Comparison.round_id == round_.id, Slot.purpose == "label")
         )
         or 0,
         launch_requested=round_.launch_requested_at is not None,
@@ -208,7 +208,7 @@ def _prompts_to_sample(session: Session, project: Project) -> list[int]:
     query = (
         select(Prompt.id)
         .outerjoin(compared, compared.c.prompt_id == Prompt.id)
-        .where(Prompt.project_id == project.id, Prompt.split != "evaluation")
+        .where(Prompt.project_id == project.id, Prompt.split != "evaluation", Prompt.retired_at.is_(None))
         .order_by(func.coalesce(compared.c.times, 0), Prompt.content_hash)
         .limit(project.comparisons_per_round)
     )
@@ -222,6 +222,7 @@ def close_old_slots(session: Session, project_id: int, round_id: int | None) -> 
         update(Slot)
         .where(
             Slot.comparison_id.in_(old),
+            Slot.kind == "ranking",  # a review is worth as much: every training reads all labels
             Slot.submitted_at.is_(None),
             Slot.closed_at.is_(None),
         )
@@ -230,5 +231,5 @@ def close_old_slots(session: Session, project_id: int, round_id: int | None) -> 
 
 
 def _count(session: Session, condition: Any) -> int:
-    standing = Ranking.withdrawn_at.is_(None)
-    return session.scalar(select(func.count()).select_from(Ranking).where(condition, standing)) or 0
+    query = select(func.count()).select_from(Ranking).where(condition, *exports.which_train(Ranking))
+    return session.scalar(query) or 0
