@@ -30,6 +30,7 @@ PAGES = (
     "labeling",
     "guidelines",
     "history",
+    "reviews",
     "writing",
     "written_prompts",
     "projects",

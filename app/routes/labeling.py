@@ -17,7 +17,7 @@ from starlette.datastructures import FormData
 
 from app.errors import Invalid
 from app.models import Project, User
-from app.models.columns import TaskKind
+from app.models.columns import SlotKind, TaskKind
 from app.pages import markdown, render
 from app.routes.answer_forms import DetailsIn, answer_from_form, form_details
 from app.routes.task_pages import Shared, TaskPage, rank_page, ranking_from_form, write_page
@@ -33,6 +33,7 @@ from app.services import (
     label_schemas,
     projects,
     rankings,
+    reviews,
     revisions,
 )
 from app.services.answers import Answer
@@ -51,7 +52,8 @@ def see_other(url: str) -> RedirectResponse:
 @router.get("/")
 def home(request: Request, session: SessionDep, user: CurrentUser) -> HTMLResponse:
     desks = desk.list_desks(session, user)
-    return render(request, "labeling/home.html", desks=desks, done_today=desk.count_done_today(session, user))
+    done_today, to_review = desk.count_done_today(session, user), reviews.list_desks(session, user)
+    return render(request, "labeling/home.html", desks=desks, done_today=done_today, to_review=to_review)
 
 
 @router.get("/projects/{slug}/label")
@@ -81,8 +83,10 @@ def claim_writing(session: SessionDep, user: CurrentUser, slug: str) -> Response
 
 
 @router.get("/assignments/{assignment_id}")
-def show_task(request: Request, session: SessionDep, user: CurrentUser, assignment_id: int) -> HTMLResponse:
+def show_task(request: Request, session: SessionDep, user: CurrentUser, assignment_id: int) -> Response:
     task = assignments.load_task(session, assignment_id, user)
+    if task.assignment.kind == SlotKind.REVIEW:
+        return see_other(f"/reviews/{reviews.find_of_assignment(session, task.assignment).id}")
     if task.assignment.submitted_at is not None or task.assignment.skipped_at is not None:
         label = revisions.label_of(session, task.assignment)
         way = WAYS[TaskKind(task.assignment.kind)]
@@ -127,6 +131,8 @@ def skip(
 ) -> Response:
     task = assignments.load_task(session, assignment_id, user)
     assignments.skip_task(session, assignment_id, user, reason)
+    if task.assignment.kind == SlotKind.REVIEW:
+        return see_other(f"/projects/{task.project.slug}/review")
     return see_other(next_url(session, user, task.project, TaskKind(task.assignment.kind)))
 
 

@@ -23,6 +23,7 @@ from app.services.projects import CREATION_ONLY, DEFAULT_GUIDELINES, ProjectDraf
 router = APIRouter()
 
 NUMBERS = ("responses_per_prompt", "overlap", "demonstration_threshold", "ranking_threshold", "comparisons_per_round")
+SHARES = ("second_label_rate", "review_rate", "review_above")  # typed in percent; an empty limit means never
 SWITCHES = ("chat", "improves_responses", "labelers_write_prompts")
 Values = dict[str, Any]
 
@@ -31,7 +32,8 @@ Values = dict[str, Any]
 def new_project(request: Request, session: SessionDep, user: Admin) -> HTMLResponse:
     blank = asdict(ProjectDraft(name="", slug="", base_model="starter/model"))
     flags = "\n".join(flag["label"] for flag in DEFAULT_RESPONSE_FLAGS)
-    typed = blank | {"recipe": "", "response_flags": flags, "guidelines": DEFAULT_GUIDELINES, "use_case_texts": ""}
+    typed = blank | {name: _percent(blank[name]) for name in SHARES}
+    typed |= {"recipe": "", "response_flags": flags, "guidelines": DEFAULT_GUIDELINES, "use_case_texts": ""}
     return render(request, "projects/new.html", typed=typed, errors={}, problem=None)
 
 
@@ -75,7 +77,17 @@ def change_settings(
 
 def _typed(form: FormData) -> Values:
     """The form as it was filled in, so that a refused one comes back whole."""
-    names = ("name", "slug", "base_model", *NUMBERS, "recipe", "response_flags", "guidelines", "use_case_texts")
+    names = (
+        "name",
+        "slug",
+        "base_model",
+        *NUMBERS,
+        *SHARES,
+        "recipe",
+        "response_flags",
+        "guidelines",
+        "use_case_texts",
+    )
     typed: Values = {name: str(form.get(name, "")).replace("\r\n", "\n") for name in names}
     return typed | {name: name in form for name in ("asks_ratings", *SWITCHES)}
 
@@ -89,6 +101,14 @@ def _parsed(typed: Values) -> Values:
             values[name] = int(text)
         else:
             errors.append({"field": name, "message": "Give a whole number."})
+    for name in SHARES:
+        text = typed[name].strip().removesuffix("%").strip().replace(",", ".")
+        if text.replace(".", "", 1).isdecimal() and len(text) < 9:
+            values[name] = float(text) / 100
+        elif not text:
+            values[name] = None if name == "review_above" else 0.0
+        else:
+            errors.append({"field": name, "message": "Give a number from 0 to 100."})
     try:
         values["recipe"] = json.loads(typed["recipe"]) if typed["recipe"].strip() else {}
         if not isinstance(values["recipe"], dict):
@@ -100,6 +120,10 @@ def _parsed(typed: Values) -> Values:
     values["response_flags"] = parse_flags(typed["response_flags"], DEFAULT_RESPONSE_FLAGS)
     values["use_case_texts"] = [line.strip() for line in typed["use_case_texts"].splitlines() if line.strip()]
     return values
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:g}"
 
 
 def _by_field(error: Invalid | Conflict) -> dict[str, str]:
@@ -130,6 +154,7 @@ def _settings_page(
         "base_model": project.base_model,
         "use_case_texts": "\n".join(project.use_case_texts),
         "recipe": json.dumps(project.recipe, indent=2) if project.recipe else "",
+        **{name: _percent(getattr(project, name)) for name in SHARES},
         **{name: getattr(project, name) for name in (*NUMBERS, *SWITCHES)},
     }
     return render(

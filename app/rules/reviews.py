@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from itertools import combinations
 
 LONGEST_COMMENT = 10_000
+CHOICES = ("x", "y", "both", "own")  # as a reviewer sees them; X and Y are the two labels in the order drawn for her
 Tiers = Sequence[Sequence[str]]
 
 
@@ -77,11 +78,20 @@ def puts_aside(outcome: str) -> tuple[str, ...]:
     return {"first": ("second",), "second": ("first",), "both": (), "own": ("first", "second")}[outcome]
 
 
+def place_of(choice: str, swapped: bool) -> str:
+    """What is stored of a choice: X and Y become the first and the second label."""
+    return {"x": "second" if swapped else "first", "y": "first" if swapped else "second"}.get(choice, choice)
+
+
+def choice_of(outcome: str, swapped: bool) -> str:
+    return {"first": "y" if swapped else "x", "second": "x" if swapped else "y"}.get(outcome, outcome)
+
+
 def decision_problems(outcome: str | None, comment: str | None) -> list[dict[str, str]]:
     """Everything that keeps a decision from being stored."""
     problems = []
-    if outcome not in ("first", "second", "both", "own"):
-        problems.append({"field": "outcome", "message": "Choose which label is right, both, or an order of your own."})
+    if outcome not in CHOICES:
+        problems.append({"field": "choice", "message": "Choose which label is right, both, or an order of your own."})
     said = (comment or "").strip()
     if not said:
         problems.append({"field": "comment", "message": "Say why in a sentence: the two labelers read it."})

@@ -36,7 +36,7 @@ _rng = random.SystemRandom()
 class Decision:
     """What a reviewer sends. `seen`: the revisions of X and Y that she looked at, where her page told them."""
 
-    outcome: str
+    choice: str  # x, y, both, own
     comment: str
     order: RankingDraft | None = None
     seen: tuple[int, int] | None = None
@@ -50,6 +50,10 @@ class ReviewTask:
     task: Task
     x: Ranking
     y: Ranking
+
+    @property
+    def swapped(self) -> bool:
+        return self.x.id != self.review.first_id
 
 
 def may_review(session: Session, project: Project, user: User) -> bool:
@@ -115,7 +119,8 @@ def load_review(session: Session, review_id: int, user: User) -> ReviewTask:
     task = assignments.load_task(session, assignment_id, user)
     require_reviewer(session, task.project, user)
     labels = (review.first, review.second)
-    return ReviewTask(review, task, *(labels[::-1] if _swapped(review, user) else labels))
+    swapped = rules.labels_swapped(get_settings().key(), review.id, user.id)
+    return ReviewTask(review, task, *(labels[::-1] if swapped else labels))
 
 
 def find_of_assignment(session: Session, assignment: Assignment) -> Review:
@@ -136,25 +141,26 @@ def decide_review(
     labels = _lock_labels(session, review)
     _refuse_changed(review, seen, decision, labels)
     now = assignments.database_now(session)
-    if decision.order is not None and decision.outcome == ReviewOutcome.OWN:
+    if decision.order is not None and decision.choice == ReviewOutcome.OWN:
         review.ranking_id = _store_order(session, review, assignment, user, key, decision.order, seconds).id
     else:
         _fill_slot(session, assignment, user, decision, now)
     shown = [{"ranking": label.id, "revision": label.revision} for label in (seen.x, seen.y)]
-    review.outcome, review.comment, review.labels_shown = decision.outcome, decision.comment.strip(), shown
+    outcome = rules.place_of(decision.choice, seen.swapped)
+    review.outcome, review.comment, review.labels_shown = outcome, decision.comment.strip(), shown
     review.decided_at, review.decided_by_id, review.idempotency_key = now, user.id, key
     review.seconds = seconds_spent(assignment, now, seconds)
-    for place in rules.puts_aside(decision.outcome):
+    for place in rules.puts_aside(outcome):
         labels[review.first_id if place == "first" else review.second_id].superseded_at = now
-    audit.record(session, user, "review.decided", f"review:{review.id}", outcome=decision.outcome)
+    audit.record(session, user, "review.decided", f"review:{review.id}", outcome=outcome)
     session.flush()
     return review
 
 
 def undo_review(session: Session, review_id: int, user: User) -> Review:
     """Take her decision back: the labels count as before and the review is in her hands. Raises Conflict, NotFound."""
-    task = load_review(session, review_id, user).task
-    assignment = assignments.lock_for_submission(session, task.assignment.id, user)
+    seen = load_review(session, review_id, user)
+    assignment = assignments.lock_for_submission(session, seen.task.assignment.id, user)
     review = _lock(session, review_id)
     if review.decided_at is None and assignment.submitted_at is None:
         return review  # taken back already
@@ -162,7 +168,7 @@ def undo_review(session: Session, review_id: int, user: User) -> Review:
         raise Conflict("This review was not decided by you.")
     _refuse_trained(session, review)
     labels, now = _lock_labels(session, review), assignments.database_now(session)
-    draft = {"outcome": review.outcome, "comment": review.comment}
+    draft = {"choice": rules.choice_of(review.outcome or "", seen.swapped), "comment": review.comment}
     if review.ranking_id is not None:
         order = session.get_one(Ranking, review.ranking_id, with_for_update=True)
         draft |= revisions.as_draft(order)
@@ -193,8 +199,8 @@ def find_undoable(session: Session, project_id: int, user: User) -> Review | Non
 
 
 def _check(decision: Decision) -> None:
-    problems = rules.decision_problems(decision.outcome, decision.comment)
-    if decision.outcome == ReviewOutcome.OWN and decision.order is None:
+    problems = rules.decision_problems(decision.choice, decision.comment)
+    if decision.choice == ReviewOutcome.OWN and decision.order is None:
         problems.append({"field": "tiers", "message": "Give your own order of the responses."})
     if problems:
         raise Invalid(" ".join(problem["message"] for problem in problems), errors=problems)
@@ -217,7 +223,7 @@ def _store_order(
     seconds: float | None,
 ) -> Ranking:
     make: Callable[[Assignment, datetime], Ranking] = make_ranking(session, user, key, order, seconds)
-    draft = {"outcome": "own", **asdict(order)}
+    draft = {"choice": "own", **asdict(order)}
     return store_once(session, Ranking, SlotKind.REVIEW, assignment.id, user, key, draft, make)
 
 
@@ -225,7 +231,7 @@ def _fill_slot(session: Session, assignment: Assignment, user: User, decision: D
     try:
         assignments.take_slot(session, assignment, user, now)
     except Overtaken:
-        kept: dict[str, Any] = {"outcome": decision.outcome, "comment": decision.comment}
+        kept: dict[str, Any] = {"choice": decision.choice, "comment": decision.comment}
         assignment.draft, assignment.draft_saved_at = kept, now
         session.flush()
         raise
@@ -260,10 +266,6 @@ def _lock_labels(session: Session, review: Review) -> dict[int, Ranking]:
     query = select(Ranking).where(Ranking.id.in_((review.first_id, review.second_id))).order_by(Ranking.id)
     locked = session.scalars(query.with_for_update().execution_options(populate_existing=True))
     return {label.id: label for label in locked}
-
-
-def _swapped(review: Review, user: User) -> bool:
-    return rules.labels_swapped(get_settings().key(), review.id, user.id)
 
 
 def _is_free(now: datetime) -> ColumnElement[bool]:

@@ -78,18 +78,25 @@ def test_labels_swap_places_for_half_of_the_reviewers() -> None:
     assert 430 < sum(swapped) < 570
 
 
+def test_what_she_sees_as_x_is_stored_as_the_label_that_it_is() -> None:
+    for swapped in (True, False):
+        for choice in rules.CHOICES:
+            assert rules.choice_of(rules.place_of(choice, swapped), swapped) == choice
+    assert (rules.place_of("x", False), rules.place_of("x", True)) == ("first", "second")
+
+
 @pytest.mark.parametrize(
-    ("outcome", "comment", "fields"),
+    ("choice", "comment", "fields"),
     [
-        ("first", "X read the question.", []),
-        ("first", "  ", ["comment"]),
-        (None, "Because.", ["outcome"]),
-        ("neither", None, ["outcome", "comment"]),
+        ("x", "X read the question.", []),
+        ("x", "  ", ["comment"]),
+        (None, "Because.", ["choice"]),
+        ("neither", None, ["choice", "comment"]),
         ("both", "a\x00b", ["comment"]),
     ],
 )
-def test_a_decision_needs_an_outcome_and_a_reason(outcome: str | None, comment: str | None, fields: list[str]) -> None:
-    assert [problem["field"] for problem in rules.decision_problems(outcome, comment)] == fields
+def test_a_decision_needs_a_choice_and_a_reason(choice: str | None, comment: str | None, fields: list[str]) -> None:
+    assert [problem["field"] for problem in rules.decision_problems(choice, comment)] == fields
 
 
 def test_agreement_is_told_week_by_week() -> None:

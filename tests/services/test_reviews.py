@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotFound, Overtaken
 from app.models import Assignment, Comparison, Project, Prompt, Ranking, Review, Slot, User
+from app.rules import reviews as rules
 from app.services import adjudication, assignments, exports, rankings, reviews, revisions, rounds, snapshots
 from app.services.rankings import RankingDraft
 from app.services.reviews import Decision
@@ -78,7 +79,8 @@ def claim(scene: Scene, user: User) -> Review:
 def decide(scene: Scene, outcome: str, user: User | None = None, order: RankingDraft | None = None) -> Review:
     reviewer = user or scene.rosa
     review = claim(scene, reviewer)
-    reviews.decide_review(scene.session, review.id, reviewer, uuid4(), Decision(outcome, WHY, order))
+    choice = rules.choice_of(outcome, reviews.load_review(scene.session, review.id, reviewer).swapped)
+    reviews.decide_review(scene.session, review.id, reviewer, uuid4(), Decision(choice, WHY, order))
     scene.session.commit()
     return review
 
@@ -176,7 +178,7 @@ def test_one_review_is_held_by_one_person_and_comes_back_when_her_hold_ends(
     with pytest.raises(Overtaken):
         reviews.decide_review(session, review.id, disputed.rosa, uuid4(), Decision("both", WHY))
     held = reviews.load_review(session, review.id, disputed.rosa).task.assignment
-    assert held.draft == {"outcome": "both", "comment": WHY}
+    assert held.draft == {"choice": "both", "comment": WHY}
 
 
 def test_a_skipped_review_goes_to_somebody_else(disputed: Scene, make_user: MakeUser) -> None:
@@ -249,7 +251,7 @@ def test_a_decision_is_stored_once_for_a_key(disputed: Scene) -> None:
 def test_a_decision_needs_a_reason_and_an_own_order_all_of_the_responses(disputed: Scene) -> None:
     review = claim(disputed, disputed.rosa)
     for decision, words in (
-        (Decision("first", " "), "Say why"),
+        (Decision("x", " "), "Say why"),
         (Decision("own", WHY), "own order"),
         (Decision("own", WHY, own_order(disputed, 1, 0)), "Not ranked yet"),
         (Decision("neither", WHY), "Choose"),
@@ -307,7 +309,7 @@ def test_a_decision_is_taken_back_whole(disputed: Scene) -> None:
     assert disputed.training() == {disputed.first.id, disputed.second.id}  # type: ignore[attr-defined]
     assert (review.outcome, review.ranking_id, review.decided_at) == (None, None, None)
     draft = reviews.load_review(session, review.id, disputed.rosa).task.assignment.draft
-    assert (draft["outcome"], draft["comment"], draft["tiers"][0]) == ("own", WHY, [disputed.ids[1]])
+    assert (draft["choice"], draft["comment"], draft["tiers"][0]) == ("own", WHY, [disputed.ids[1]])
     assert claim(disputed, disputed.rosa).id == review.id
     reviews.decide_review(
         session, review.id, disputed.rosa, uuid4(), Decision("own", WHY, own_order(disputed, 0, 1, 2))

@@ -16,7 +16,7 @@ from pydantic import Discriminator, Field, Tag
 from starlette.responses import Response
 
 from app.errors import Invalid
-from app.models.columns import TaskKind
+from app.models.columns import SlotKind, TaskKind
 from app.routes.api.shapes import ItemId, Message, Request, Slug, Stored
 from app.security import SessionDep, TokenUser
 from app.services import assignments, demonstrations, projects, rankings, revisions
@@ -51,7 +51,7 @@ class AssignmentOut(Stored):
     """A task that is yours until `expires_at`; saving a draft holds it longer."""
 
     id: int = Field(examples=[7])
-    kind: TaskKind
+    kind: SlotKind
     expires_at: datetime
     prompt: PromptOut
     completions: list[CompletionOut] = Field(description="In the order to show them; empty for a demonstration.")
@@ -157,7 +157,7 @@ def _assignment_out(task: assignments.Task) -> AssignmentOut:
     held = task.assignment
     return AssignmentOut(
         id=held.id,
-        kind=TaskKind(held.kind),
+        kind=SlotKind(held.kind),
         expires_at=held.expires_at,
         prompt=PromptOut.model_validate(task.prompt),
         completions=[CompletionOut.model_validate(completion) for completion in task.completions],

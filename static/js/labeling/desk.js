@@ -54,7 +54,8 @@ export const toggle = (id) => { const e = $("#" + id); e.hidden = !e.hidden; ret
 export const openDialog = () => $("dialog[open]");
 
 /** In a list of causes the digit picks the row. Returns true when the key was used. */
-export function pickByDigit(dialog, key) {
+export function pickByDigit(dialog, key, event) {
+  if (event?.target.matches("textarea, select, input:not([type=radio], [type=checkbox])")) return false; // it is being typed
   const row = dialog.classList.contains("picker") && $$(".pick .btn", dialog)[Number(key) - 1];
   if (row) row.click();
   return Boolean(row);
