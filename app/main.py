@@ -36,6 +36,7 @@ PAGES = (
     "projects",
     "label_schemas",
     "prompts",
+    "prompt_reports",
     "data",
     "checkpoints",
     "jobs",

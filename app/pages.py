@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.markdown import count_words, render_markdown
+from app.rules.reports import REASONS, REPORTABLE
 from app.settings import ROOT
 from app.static_files import static_url
 
@@ -87,7 +88,7 @@ def _environment() -> Environment:
         clock=clock,
         duration=duration,
     )
-    environment.globals.update(static_url=static_url)
+    environment.globals.update(static_url=static_url, skip_reasons=REASONS, report_reasons=REPORTABLE)
     return environment
 
 
@@ -105,12 +106,14 @@ def render(
 ) -> HTMLResponse:
     """The page as a response. `page` is a dataclass whose fields become the template's names; `context` adds to them.
 
-    Templates may always use `user` (None when nobody is signed in), `project` (None outside of one) and `path`.
+    Templates may always use `user` (None when nobody is signed in), `project` (None outside of one), `path`, and
+    `open_reports` (project id -> count, for admins).
     """
     values: dict[str, Any] = {
         "user": getattr(request.state, "user", None),
         "project": None,
         "path": request.url.path,
+        "open_reports": getattr(request.state, "open_reports", {}),
     }
     if is_dataclass(page):
         values |= {field.name: getattr(page, field.name) for field in fields(page)}

@@ -81,13 +81,15 @@ def next_review_url(session: Session, user: User, project: Project) -> str:
 
 
 @router.get("/reviews/{review_id}")
-def show_review(request: Request, session: SessionDep, user: CurrentUser, review_id: int) -> HTMLResponse:
+def show_review(
+    request: Request, session: SessionDep, user: CurrentUser, review_id: int, reported: bool = False
+) -> HTMLResponse:
     task = reviews.load_review(session, review_id, user)
     held = task.task.assignment
     if held.submitted_at is not None or held.skipped_at is not None:
         undoable = reviews.find_undoable(session, task.task.project.id, user)
         return render(request, "reviews/closed.html", project=task.task.project, task=task, undoable=undoable)
-    return _render_review(request, session, user, task)
+    return _render_review(request, session, user, task, reported=reported)
 
 
 @router.post("/reviews/{review_id}/submission", status_code=201)
@@ -245,13 +247,15 @@ def _render_review(
     comment: str | None = None,
     key: UUID | None = None,
     problem: str | None = None,
+    reported: bool = False,
 ) -> HTMLResponse:
     project = task.task.project
     guideline = guidelines.get_guideline(session, project.id, task.task.assignment.guideline_version)
     asked = asked_by_version(session, task)
     page = review_page(task, guideline, asked, choice=choice, comment=comment, key=key, problem=problem)
     undoable = reviews.find_undoable(session, project.id, user)
-    return render(request, "reviews/review.html", page, undoable_review=undoable, status=422 if problem else 200)
+    status = 422 if problem else 200
+    return render(request, "reviews/review.html", page, undoable_review=undoable, reported=reported, status=status)
 
 
 def _render_order(

@@ -124,5 +124,5 @@ def world(session: Session, comparison: Comparison, admin: Person) -> dict[str, 
         "project": "village", "slug": "village", "kind": "demonstrations", "job_id": job.id,
         "demonstration_id": demonstration.id, "snapshot_id": snapshot.id, "checkpoint_id": checkpoint.id,
         "version": 1, "completion_id": UUID(int=0), "user_id": scratch.id, "token_id": token.id,
-        "review_id": 999_999, "token": link.rsplit("/", 1)[1],
+        "review_id": 999_999, "prompt_id": prompt_id, "token": link.rsplit("/", 1)[1],
     }  # fmt: skip

@@ -47,6 +47,8 @@ LABELER = {
     ("POST", f"{API}/assignments/{{assignment_id}}/submission"),
     ("POST", f"{API}/assignments/{{assignment_id}}/undo"),
     ("GET", f"{API}/labels/mine"),
+    ("POST", f"{API}/assignments/{{assignment_id}}/report"),
+    ("POST", "/assignments/{assignment_id}/report"),
     ("POST", f"{API}/projects/{{project}}/reviews/claim"),
     ("GET", f"{API}/reviews/{{review_id}}"),
     ("POST", f"{API}/reviews/{{review_id}}/decision"),
@@ -139,6 +141,12 @@ RESEARCHER = {
     ("GET", "/jobs/{job_id}"),
 }
 ADMIN = {
+    ("GET", f"{API}/projects/{{project}}/reports"),
+    ("POST", f"{API}/projects/{{project}}/reports/{{prompt_id}}/resolution"),
+    ("GET", "/projects/{slug}/reports"),
+    ("POST", "/projects/{slug}/reports/{prompt_id}/keep"),
+    ("POST", "/projects/{slug}/reports/{prompt_id}/retire"),
+    ("POST", "/projects/{slug}/reports/{prompt_id}/restore"),
     ("PUT", f"{API}/projects/{{project}}/adjudicators/{{user_id}}"),
     ("DELETE", f"{API}/projects/{{project}}/adjudicators/{{user_id}}"),
     ("POST", "/projects/{slug}/adjudicators"),

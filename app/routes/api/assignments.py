@@ -18,8 +18,9 @@ from starlette.responses import Response
 from app.errors import Invalid
 from app.models.columns import SlotKind, TaskKind
 from app.routes.api.shapes import ItemId, Message, Request, Slug, Stored
+from app.rules.reports import LONGEST_NOTE
 from app.security import SessionDep, TokenUser
-from app.services import assignments, demonstrations, projects, rankings, revisions
+from app.services import assignments, demonstrations, projects, prompt_reports, rankings, revisions
 from app.services.answers import Details
 
 router = APIRouter(tags=["assignments"])
@@ -63,7 +64,13 @@ class AssignmentOut(Stored):
 class SkipIn(Request):
     """Why you cannot do this task."""
 
-    reason: str = Field(max_length=500, examples=["I cannot judge chess openings."])
+    reason: str = Field(
+        max_length=500,
+        description="unclear, knowledge, language, harmful, personal, broken, other, or a sentence of your own. All of "
+        "these words but `knowledge` report the prompt to an admin.",
+        examples=["unclear"],
+    )
+    note: str = Field("", max_length=LONGEST_NOTE, description="More about it; needed with `other`.")
 
 
 class Rating(Request):
@@ -243,7 +250,7 @@ def release_task(session: SessionDep, user: TokenUser, assignment_id: ItemId) ->
 @router.post("/assignments/{assignment_id}/skip", status_code=204)
 def skip_task(session: SessionDep, user: TokenUser, assignment_id: ItemId, body: SkipIn) -> None:
     """Give the task up for good, so that somebody else gets it."""
-    assignments.skip_task(session, assignment_id, user, body.reason)
+    prompt_reports.skip_task(session, assignment_id, user, body.reason, body.note)
 
 
 @router.post("/assignments/{assignment_id}/undo")
