@@ -38,6 +38,7 @@ PAGES = (
     "prompts",
     "prompt_reports",
     "data",
+    "positions",
     "checkpoints",
     "jobs",
     "rounds",

@@ -191,7 +191,9 @@ def submit(
 def content_sent(label: SubmissionIn) -> RankingDraft | Answer:
     if label.tiers is not None:
         ratings = {key: rating.model_dump(exclude_none=True) for key, rating in label.ratings.items()}
-        return RankingDraft(label.tiers, ratings, label.comment, label.prompt_flags, label.confidence)
+        return RankingDraft(
+            label.tiers, ratings, label.comment, label.prompt_flags, label.confidence, label.presentation
+        )
     if label.text is not None:
         return Answer(label.text, label.details())
     raise Invalid("The submission holds neither a ranking nor a text.")

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.errors import Invalid, NotFound
 from app.models import Assignment, Comparison, Ranking, User
 from app.rules.label_schemas import Fields, flag_keys
+from app.rules.presentations import clean_presentation
 from app.rules.rankings import confidence_problems, prompt_flag_problems, ranking_problems
 from app.services import review_tasks, revisions
 from app.services.label_schemas import fields_of, get_schema
@@ -30,6 +31,7 @@ class RankingDraft:
     comment: str | None = None
     prompt_flags: list[str] = field(default_factory=list)
     confidence: int | None = None
+    presentation: Any = None  # as the browser tells it; rules/presentations.py
 
 
 def submit_ranking(
@@ -49,6 +51,7 @@ def edit_ranking(
     ranking = revisions.lock_label(session, "ranking", ranking_id, user)
     assert isinstance(ranking, Ranking)
     told = ranking.seconds if seconds is None else seconds
+    draft.presentation = draft.presentation or ranking.presentation
     make = make_ranking(session, user, ranking.idempotency_key, draft, told)
     revised = revisions.revise_label(session, ranking, user, make_anew(session, ranking, make))
     review_tasks.note_label(session, revised)
@@ -82,6 +85,7 @@ def make_ranking(
             guideline_version=assignment.guideline_version,
             schema_version=assignment.schema_version,
             seconds=seconds_spent(assignment, now, seconds),
+            presentation=clean_presentation(draft.presentation, assignment.order_shown),
             simulated=user.simulated,
         )
 

@@ -111,6 +111,8 @@ LABELER = {
     ("POST", "/preview"),
 }
 RESEARCHER = {
+    ("GET", f"{API}/projects/{{project}}/positions"),
+    ("GET", "/projects/{slug}/positions"),
     ("GET", f"{API}/projects/{{project}}/reviews"),
     ("GET", f"{API}/projects/{{project}}/agreement"),
     ("GET", f"{API}/projects/{{project}}/adjudicators"),

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from app.errors import Invalid
 from app.models.columns import SlotKind, TaskKind
+from app.routes.api.presentations import AnswerPresentation, RankingPresentation, log_of
 from app.routes.api.shapes import ItemId, Message, Request, Slug, Stored
 from app.rules.reports import LONGEST_NOTE
 from app.security import SessionDep, TokenUser
@@ -108,10 +109,13 @@ class AnswerIn(Request):
     pasted_share: float | None = Field(
         None, allow_inf_nan=False, description="Share of the characters that came by paste; held to 0..1."
     )
+    presentation: AnswerPresentation | None = None
 
     def details(self) -> Details:
         turns = [turn.model_dump() for turn in self.turns] if self.turns else None
-        return Details(turns, [source.model_dump() for source in self.sources], self.pasted_share)
+        return Details(
+            turns, [source.model_dump() for source in self.sources], self.pasted_share, log_of(self.presentation)
+        )
 
 
 class DemonstrationIn(AnswerIn):
@@ -135,6 +139,7 @@ class RankingIn(Request):
         description="How sure you are of the order: 1 a guess, 5 fairly sure, 9 certain; needed where the schema asks.",
         examples=[7],
     )
+    presentation: RankingPresentation | None = None
     comment: str | None = Field(None, examples=["A invents a miller."])
     seconds: Seconds = None
 
@@ -295,4 +300,5 @@ def ranking_draft(body: RankingIn) -> rankings.RankingDraft:
         comment=body.comment,
         prompt_flags=body.prompt_flags,
         confidence=body.confidence,
+        presentation=log_of(body.presentation),
     )

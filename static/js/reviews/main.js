@@ -1,7 +1,7 @@
 /* The review page: a choice and a reason, kept as they grow, sent once. Digits choose, letters A to I lead to a response. */
 import { $, $$ } from "../dom.js";
 import { openDesk, openDialog, pickByDigit, toggle } from "../labeling/desk.js";
-import { activeSeconds, resumeSeconds } from "../labeling/lease.js";
+import { activeSeconds, resumeSeconds } from "../labeling/presence.js";
 import { send } from "../labeling/send.js";
 
 const form = $("#task"), root = form.dataset, why = $("#why"), choices = $$("[name=choice]");
