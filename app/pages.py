@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.markdown import count_words, render_markdown
+from app.rules.reports import REASONS, REPORTABLE
 from app.settings import ROOT
 from app.static_files import static_url
 from app.translation import browser_messages, gettext, language, languages, ngettext
@@ -107,7 +108,9 @@ def _environment() -> Environment:
         duration=duration,
         spent=spent,
     )
-    environment.globals.update(static_url=static_url, languages=languages)
+    environment.globals.update(
+        static_url=static_url, languages=languages, skip_reasons=REASONS, report_reasons=REPORTABLE
+    )
     return environment
 
 
@@ -126,7 +129,8 @@ def render(
     """The page as a response. `page` is a dataclass whose fields become the template's names; `context` adds to them.
 
     Templates may always use `user` (None when nobody is signed in), `project` (None outside of one), `path`,
-    `language` and `browser_messages` (what the page's modules say in it).
+    `language`, `browser_messages` (what the page's modules say in it), and `open_reports` (project id -> count, for
+    admins).
     """
     values: dict[str, Any] = {
         "user": getattr(request.state, "user", None),
@@ -134,6 +138,7 @@ def render(
         "path": request.url.path,
         "language": language(),
         "browser_messages": browser_messages(language()),
+        "open_reports": getattr(request.state, "open_reports", {}),
     }
     if is_dataclass(page):
         values |= {field.name: getattr(page, field.name) for field in fields(page)}

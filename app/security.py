@@ -26,7 +26,7 @@ from app.database import session_factory
 from app.errors import AppError, Forbidden, NotFound, NotSignedIn
 from app.models import User
 from app.models.columns import Role
-from app.services import sign_ins, tokens
+from app.services import prompt_reports, sign_ins, tokens
 from app.settings import get_settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -123,6 +123,8 @@ def visitor(request: Request, session: SessionDep) -> User | None:
     token = session_token(request)
     user = sign_ins.find_session_user(session, token) if token else None
     request.state.user = user
+    if user is not None and user.role == Role.ADMIN:
+        request.state.open_reports = prompt_reports.count_open(session)  # every page of theirs shows it
     return user
 
 

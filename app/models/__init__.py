@@ -15,6 +15,7 @@ from app.models.job import Job, JobEvent
 from app.models.label_schema import LabelSchema
 from app.models.project import Project
 from app.models.prompt import Prompt
+from app.models.prompt_report import PromptReport
 from app.models.qualification import (
     Qualification,
     QualificationAnswer,
@@ -24,12 +25,14 @@ from app.models.qualification import (
     QualificationRating,
 )
 from app.models.ranking import Ranking
+from app.models.review import Adjudicator, Review
 from app.models.revision import Revision
 from app.models.round import Round
 from app.models.snapshot import Snapshot, SnapshotItem
 from app.models.user import ApiToken, Invitation, SignInAttempt, User, UserSession
 
 __all__ = [
+    "Adjudicator",
     "ApiToken",
     "Assignment",
     "AuditEvent",
@@ -47,6 +50,7 @@ __all__ = [
     "LabelSchema",
     "Project",
     "Prompt",
+    "PromptReport",
     "Qualification",
     "QualificationAnswer",
     "QualificationAttempt",
@@ -54,6 +58,7 @@ __all__ = [
     "QualificationItem",
     "QualificationRating",
     "Ranking",
+    "Review",
     "Revision",
     "Round",
     "SignInAttempt",

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
-from app.models.columns import Created, Id, JsonList, Moment, ProjectId, Purpose, TaskKind, UserId, one_of
+from app.models.columns import Created, Id, JsonList, Moment, ProjectId, Purpose, SlotKind, UserId, one_of
 
 if TYPE_CHECKING:
     from app.models.completion import Comparison
@@ -25,7 +25,7 @@ class Slot(Base):
 
     __tablename__ = "slots"
     __table_args__ = (
-        CheckConstraint("(kind = 'ranking') = (comparison_id IS NOT NULL)", name="task_matches_kind"),
+        CheckConstraint("(kind <> 'demonstration') = (comparison_id IS NOT NULL)", name="task_matches_kind"),
         UniqueConstraint("comparison_id", "ordinal"),
         Index(
             "uq_slots_prompt_id_ordinal",
@@ -42,7 +42,7 @@ class Slot(Base):
             "id",
             postgresql_where=text("submitted_at IS NULL AND closed_at IS NULL"),
         ),
-        one_of("kind", TaskKind),
+        one_of("kind", SlotKind),
         one_of("purpose", Purpose),
     )
 
@@ -107,7 +107,7 @@ class Assignment(Base):
             "submitted_at",
             postgresql_where=text("submitted_at IS NOT NULL"),
         ),
-        one_of("kind", TaskKind),
+        one_of("kind", SlotKind),
         one_of("purpose", Purpose),
     )
 

@@ -58,8 +58,16 @@ class TaskKind(StrEnum):
     RANKING = "ranking"
 
 
+class SlotKind(StrEnum):
+    """What a slot asks for: the two kinds that labelers claim, and a review (services/reviews.py)."""
+
+    DEMONSTRATION = "demonstration"
+    RANKING = "ranking"
+    REVIEW = "review"
+
+
 class Purpose(StrEnum):
-    """Why a task is given. Only what was given as a label trains, counts towards thresholds and is exported."""
+    """Why a task is given. Labels and the orders of reviewers train, count and are exported (exports.which_train)."""
 
     LABEL = "label"
     GOLD = "gold"  # the right answer is known: it measures the labeler
@@ -99,6 +107,38 @@ class AttemptState(StrEnum):
 class GrantKind(StrEnum):
     EXEMPTION = "exemption"
     ATTEMPT = "attempt"
+
+
+class ReviewCause(StrEnum):
+    """Why two labels are looked at by a third person."""
+
+    DISAGREEMENT = "disagreement"
+    SAMPLE = "sample"
+
+
+class ReviewOutcome(StrEnum):
+    """What a reviewer decided; FIRST and SECOND are the labels in the order in which they came."""
+
+    FIRST = "first"
+    SECOND = "second"
+    BOTH = "both"
+    OWN = "own"
+
+
+class ReportReason(StrEnum):
+    """What may be wrong with a prompt; rules/reports.py has the words."""
+
+    UNCLEAR = "unclear"
+    LANGUAGE = "language"
+    HARMFUL = "harmful"
+    PERSONAL = "personal"
+    BROKEN = "broken"
+    OTHER = "other"
+
+
+class ReportResolution(StrEnum):
+    KEPT = "kept"
+    RETIRED = "retired"
 
 
 class JobKind(StrEnum):

@@ -26,7 +26,15 @@ class Demonstration(Base):
     )
 
     # What the labeler says: what an edit replaces and a revision keeps (models/revision.py).
-    CONTENT: ClassVar[tuple[str, ...]] = ("text", "turns", "sources", "pasted_share", "warnings", "seconds")
+    CONTENT: ClassVar[tuple[str, ...]] = (
+        "text",
+        "turns",
+        "sources",
+        "pasted_share",
+        "warnings",
+        "seconds",
+        "presentation",
+    )
 
     id: Mapped[Id]
     project_id: Mapped[ProjectId]
@@ -43,6 +51,7 @@ class Demonstration(Base):
     sources: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))  # [{"url", "note"}]
     pasted_share: Mapped[float | None]  # of the characters, as her browser measured it; 0 to 1
     warnings: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))  # keys of rules/demonstrations.py
+    presentation: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))  # rules/presentations.py
     edited_completion_id: Mapped[UUID | None] = mapped_column(ForeignKey("completions.id"), index=True)
     simulated: Mapped[bool] = mapped_column(server_default=false())
     revision: Mapped[int] = mapped_column(server_default="1")  # how often it has been said, edits included

@@ -19,6 +19,10 @@ class Project(Base):
     __table_args__ = (
         CheckConstraint("responses_per_prompt BETWEEN 2 AND 9", name="k_range"),
         CheckConstraint("overlap BETWEEN 1 AND 20", name="overlap_range"),
+        CheckConstraint(
+            "second_label_rate BETWEEN 0 AND 1 AND review_rate BETWEEN 0 AND 1 AND review_above BETWEEN 0 AND 1",
+            name="review_shares_range",
+        ),
         CheckConstraint("demonstration_threshold >= 1 AND ranking_threshold >= 1", name="thresholds_positive"),
         CheckConstraint(
             "gold_rate >= 0 AND repeat_rate >= 0 AND gold_rate + repeat_rate <= 0.5000001", name="measured_at_most_half"
@@ -37,6 +41,9 @@ class Project(Base):
     chat: Mapped[bool] = mapped_column(server_default=false())  # a demonstration may go on for several turns
     improves_responses: Mapped[bool] = mapped_column(server_default=false())  # labelers may better what they ranked
     labelers_write_prompts: Mapped[bool] = mapped_column(server_default=false())
+    second_label_rate: Mapped[float] = mapped_column(server_default="0")  # share of rankings with one labeler more
+    review_rate: Mapped[float] = mapped_column(server_default="0")  # share of tasks with two labels that is reviewed
+    review_above: Mapped[float | None]  # reviewed as well: two labels that disagree more than this; None: never
     use_case_texts: Mapped[JsonList] = mapped_column(server_default=text("'[]'::jsonb"))  # for user-based prompts
     gold_rate: Mapped[float] = mapped_column(server_default="0")  # share of the rankings given that are gold items
     repeat_rate: Mapped[float] = mapped_column(server_default="0")  # and that are her own again

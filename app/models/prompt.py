@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
-from app.models.columns import Created, Id, JsonList, ProjectId, PromptKind, Split, one_of
+from app.models.columns import Created, Id, JsonList, Moment, ProjectId, PromptKind, Split, one_of
 
 
 class Prompt(Base):
@@ -21,6 +21,7 @@ class Prompt(Base):
             "author_id",
             postgresql_where=text("author_id IS NOT NULL"),
         ),
+        Index("ix_prompts_retired", "id", postgresql_where=text("retired_at IS NOT NULL")),
         one_of("split", Split),
         one_of("kind", PromptKind),
     )
@@ -38,3 +39,4 @@ class Prompt(Base):
     group_key: Mapped[str | None] = mapped_column(String(64))  # of what was sent together: a few-shot set
     use_case_text: Mapped[str | None] = mapped_column(Text)  # what a user-based prompt was written from
     created_at: Mapped[Created]
+    retired_at: Mapped[Moment | None]  # while set, nobody is asked about it and no training reads it

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
@@ -34,7 +35,15 @@ class Ranking(Base):
     )
 
     # What the labeler says: what an edit replaces and a revision keeps (models/revision.py).
-    CONTENT: ClassVar[tuple[str, ...]] = ("tiers", "ratings", "prompt_flags", "confidence", "comment", "seconds")
+    CONTENT: ClassVar[tuple[str, ...]] = (
+        "tiers",
+        "ratings",
+        "prompt_flags",
+        "confidence",
+        "comment",
+        "seconds",
+        "presentation",
+    )
 
     id: Mapped[Id]
     project_id: Mapped[ProjectId]
@@ -52,10 +61,12 @@ class Ranking(Base):
     guideline_version: Mapped[int]
     schema_version: Mapped[int] = mapped_column(server_default="1")
     seconds: Mapped[float]
-    purpose: Mapped[str] = mapped_column(String(8), server_default="label")  # as the assignment's; only labels train
+    presentation: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))  # rules/presentations.py
+    purpose: Mapped[str] = mapped_column(String(8), server_default="label")  # as the assignment's
     source: Mapped[str] = mapped_column(String(20), server_default="labeler")  # labeler, edit
     simulated: Mapped[bool] = mapped_column(server_default=false())
     revision: Mapped[int] = mapped_column(server_default="1")  # how often it has been said, edits included
+    superseded_at: Mapped[Moment | None]  # a review decided against it: it stands, but no training or count takes it
     withdrawn_at: Mapped[Moment | None]  # while set, no training, export or count knows of it
     created_at: Mapped[Created]
 

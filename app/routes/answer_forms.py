@@ -33,10 +33,12 @@ class DetailsIn(BaseModel):
     turns: list[TurnIn] | None = None
     sources: list[SourceIn] = Field(default_factory=list)
     pasted_share: float | None = None
+    presentation: Any = None  # a log that does not fit is dropped, never the label
 
     def details(self) -> Details:
         turns = [turn.model_dump() for turn in self.turns] if self.turns else None
-        return Details(turns, [source.model_dump() for source in self.sources], self.pasted_share)
+        sources = [source.model_dump() for source in self.sources]
+        return Details(turns, sources, self.pasted_share, self.presentation)
 
 
 @dataclass

@@ -59,6 +59,7 @@ class SentPage:
     letters: dict[str, str]
     texts: dict[str, str]  # completion id -> what was ranked
     flag_labels: dict[str, str]
+    review_order: str  # what a reviewer's own order says, in her letters
 
 
 @router.get("/history")
@@ -98,6 +99,7 @@ def show_sent(request: Request, session: SessionDep, user: CurrentUser, kind: La
         letters=letters_of(ranking.order_shown) if ranking else {},
         texts=history.texts_of(session, ranking) if ranking else {},
         flag_labels=_flag_labels(session, entry),
+        review_order=history.order_of_review(session, entry),
     )
     return render(request, "history/label.html", page)
 

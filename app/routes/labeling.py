@@ -17,7 +17,7 @@ from starlette.datastructures import FormData
 
 from app.errors import Invalid, NotQualified
 from app.models import Project, User
-from app.models.columns import TaskKind
+from app.models.columns import SlotKind, TaskKind
 from app.pages import markdown, render
 from app.routes.answer_forms import DetailsIn, answer_from_form, form_details
 from app.routes.task_pages import Shared, TaskPage, edition_of, rank_page, ranking_from_form, write_page
@@ -33,8 +33,10 @@ from app.services import (
     history,
     label_schemas,
     projects,
+    prompt_reports,
     qualifications,
     rankings,
+    reviews,
     revisions,
 )
 from app.services.answers import Answer
@@ -53,7 +55,8 @@ def see_other(url: str) -> RedirectResponse:
 @router.get("/")
 def home(request: Request, session: SessionDep, user: CurrentUser) -> HTMLResponse:
     desks = desk.list_desks(session, user)
-    return render(request, "labeling/home.html", desks=desks, done_today=desk.count_done_today(session, user))
+    done_today, to_review = desk.count_done_today(session, user), reviews.list_desks(session, user)
+    return render(request, "labeling/home.html", desks=desks, done_today=done_today, to_review=to_review)
 
 
 @router.get("/projects/{slug}/label")
@@ -83,15 +86,27 @@ def claim_writing(session: SessionDep, user: CurrentUser, slug: str) -> Response
 
 
 @router.get("/assignments/{assignment_id}")
-def show_task(request: Request, session: SessionDep, user: CurrentUser, assignment_id: int) -> HTMLResponse:
+def show_task(
+    request: Request, session: SessionDep, user: CurrentUser, assignment_id: int, reported: bool = False
+) -> Response:
     task = assignments.load_task(session, assignment_id, user)
+    if task.assignment.kind == SlotKind.REVIEW:
+        told = "?reported=true" if reported else ""
+        return see_other(f"/reviews/{reviews.find_of_assignment(session, task.assignment).id}{told}")
     if task.assignment.submitted_at is not None or task.assignment.skipped_at is not None:
         label = revisions.label_of(session, task.assignment)
         way = WAYS[TaskKind(task.assignment.kind)]
         return render(
-            request, "labeling/closed.html", project=task.project, task=task, label=label, way=way, letters=LETTERS
+            request,
+            "labeling/closed.html",
+            project=task.project,
+            task=task,
+            label=label,
+            way=way,
+            letters=LETTERS,
+            reported=reported,
         )
-    return render_task(request, task_page(session, user, task))
+    return render_task(request, task_page(session, user, task), reported=reported)
 
 
 @router.put("/assignments/{assignment_id}/draft")
@@ -135,13 +150,20 @@ def release(session: SessionDep, user: CurrentUser, assignment_id: int) -> Respo
 
 @router.post("/assignments/{assignment_id}/skip")
 def skip(
+    request: Request,
     session: SessionDep,
     user: CurrentUser,
     assignment_id: int,
     reason: Annotated[str, Form(max_length=500)] = "No reason given",
+    note: Annotated[str, Form(max_length=5000)] = "",
 ) -> Response:
     task = assignments.load_task(session, assignment_id, user)
-    assignments.skip_task(session, assignment_id, user, reason)
+    try:
+        prompt_reports.skip_task(session, assignment_id, user, reason, note)
+    except Invalid as error:
+        return refused_page(request, session, user, task, error)
+    if task.assignment.kind == SlotKind.REVIEW:
+        return see_other(f"/projects/{task.project.slug}/review")
     return see_other(next_url(session, user, task.project, TaskKind(task.assignment.kind)))
 
 
@@ -184,7 +206,9 @@ def submit(
 def content_sent(label: SubmissionIn) -> RankingDraft | Answer:
     if label.tiers is not None:
         ratings = {key: rating.model_dump(exclude_none=True) for key, rating in label.ratings.items()}
-        return RankingDraft(label.tiers, ratings, label.comment, label.prompt_flags, label.confidence)
+        return RankingDraft(
+            label.tiers, ratings, label.comment, label.prompt_flags, label.confidence, label.presentation
+        )
     if label.text is not None:
         return Answer(label.text, label.details())
     raise Invalid("The submission holds neither a ranking nor a text.")
@@ -319,5 +343,13 @@ def asked_of(session: Session, task: Task) -> Fields:
     return label_schemas.fields_of(schema)
 
 
-def render_task(request: Request, page: TaskPage, status: int = 200) -> HTMLResponse:
-    return render(request, page.template, page, status=status)
+def refused_page(request: Request, session: Session, user: User, task: Task, error: Invalid) -> HTMLResponse:
+    """The page of a task in hand, with the sentence. Raises the error itself where the task is on another page."""
+    done = task.assignment.submitted_at is not None or task.assignment.skipped_at is not None
+    if done or task.assignment.kind == SlotKind.REVIEW:
+        raise error
+    return render_task(request, task_page(session, user, task, problem=error.detail), status=422)
+
+
+def render_task(request: Request, page: TaskPage, status: int = 200, reported: bool = False) -> HTMLResponse:
+    return render(request, page.template, page, status=status, reported=reported)

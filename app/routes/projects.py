@@ -25,7 +25,7 @@ router = APIRouter()
 
 NUMBERS = ("responses_per_prompt", "overlap", "demonstration_threshold", "ranking_threshold", "comparisons_per_round")
 SWITCHES = ("chat", "improves_responses", "labelers_write_prompts", "gold_feedback", "leaderboard")
-RATES = ("gold_rate", "repeat_rate")  # in percent on the page
+SHARES = ("gold_rate", "repeat_rate", "second_label_rate", "review_rate", "review_above")  # typed in percent
 Values = dict[str, Any]
 
 
@@ -33,8 +33,8 @@ Values = dict[str, Any]
 def new_project(request: Request, session: SessionDep, user: Admin) -> HTMLResponse:
     blank = asdict(ProjectDraft(name="", slug="", base_model="starter/model"))
     flags = "\n".join(flag["label"] for flag in DEFAULT_RESPONSE_FLAGS)
-    typed = blank | {"recipe": "", "response_flags": flags, "guidelines": DEFAULT_GUIDELINES, "use_case_texts": ""}
-    typed |= dict.fromkeys(RATES, "0")
+    typed = blank | {name: _percent(blank[name]) for name in SHARES}
+    typed |= {"recipe": "", "response_flags": flags, "guidelines": DEFAULT_GUIDELINES, "use_case_texts": ""}
     return render(request, "projects/new.html", typed=typed, errors={}, problem=None)
 
 
@@ -79,7 +79,7 @@ def change_settings(
 def _typed(form: FormData) -> Values:
     """The form as it was filled in, so that a refused one comes back whole."""
     texts = ("name", "slug", "base_model", "recipe", "response_flags", "guidelines", "use_case_texts")
-    names = (*texts, *NUMBERS, *RATES)
+    names = (*texts, *NUMBERS, *SHARES)
     typed: Values = {name: str(form.get(name, "")).replace("\r\n", "\n") for name in names}
     return typed | {name: name in form for name in ("asks_ratings", *SWITCHES)}
 
@@ -93,11 +93,10 @@ def _parsed(typed: Values) -> Values:
             values[name] = int(text)
         else:
             errors.append({"field": name, "message": "Give a whole number."})
-    for name in RATES:
-        if (share := _share(typed[name])) is None:
+    for name in SHARES:
+        values[name] = _share(typed[name])
+        if values[name] is None and not (name == "review_above" and not typed[name].strip()):
             errors.append({"field": name, "message": "Give a percentage, such as 5."})
-        else:
-            values[name] = share
     try:
         values["recipe"] = json.loads(typed["recipe"]) if typed["recipe"].strip() else {}
         if not isinstance(values["recipe"], dict):
@@ -112,9 +111,13 @@ def _parsed(typed: Values) -> Values:
 
 
 def _share(text: str) -> float | None:
-    """A percentage as typed; nothing is none of it."""
-    plain = text.strip().removesuffix("%").strip().replace(",", ".") or "0"
+    """A percentage as typed."""
+    plain = text.strip().removesuffix("%").strip().replace(",", ".")
     return round(float(plain) / 100, 6) if re.fullmatch(r"\d{1,3}(\.\d{1,4})?", plain) else None
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:g}"
 
 
 def _by_field(error: Invalid | Conflict) -> dict[str, str]:
@@ -145,8 +148,8 @@ def _settings_page(
         "base_model": project.base_model,
         "use_case_texts": "\n".join(project.use_case_texts),
         "recipe": json.dumps(project.recipe, indent=2) if project.recipe else "",
+        **{name: _percent(getattr(project, name)) for name in SHARES},
         **{name: getattr(project, name) for name in (*NUMBERS, *SWITCHES)},
-        **{name: f"{100 * getattr(project, name):g}" for name in RATES},
     }
     return render(
         request,

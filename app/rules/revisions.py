@@ -10,7 +10,7 @@ from typing import Any
 
 LETTERS = "ABCDEFGHI"
 FIRST = ("text", "tiers")  # is told before all else
-SILENT = ("seconds", "pasted_share", "warnings")  # says how it was written, not what is said
+SILENT = ("seconds", "pasted_share", "warnings", "presentation")  # says how it was written, not what is said
 
 
 def letters_of(order_shown: Sequence[str]) -> dict[str, str]:

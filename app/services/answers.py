@@ -15,6 +15,7 @@ from app.models import Demonstration, Project, Prompt
 from app.rules import answer_warnings as warning_rules
 from app.rules import demonstrations as rules
 from app.rules.answer_warnings import Warned
+from app.rules.presentations import clean_presentation
 
 LOOKED_BACK = 100  # latest answers of the project that say what length is usual
 
@@ -26,6 +27,7 @@ class Details:
     turns: list[dict[str, str]] | None = None
     sources: list[dict[str, Any]] = field(default_factory=list)
     pasted_share: float | None = None
+    presentation: Any = None  # as the browser tells it; rules/presentations.py
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def answer_columns(
         "turns": rules.clean_turns(details.turns),
         "sources": rules.clean_sources(details.sources),
         "pasted_share": rules.clamp_share(details.pasted_share),
+        "presentation": clean_presentation(details.presentation, None),
         "warnings": [warned.key for warned in warn(session, project, prompt, text, details)],
     }
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from app.models import Comparison, Completion, Demonstration, Project, Prompt, Ranking
-from app.services.exports import which_train
+from app.services import exports
 
 PAGE = 50
 
@@ -66,7 +66,7 @@ def count_labels(session: Session, project: Project) -> LabelCounts:
     def count(table: type[Demonstration] | type[Ranking]) -> tuple[int, int]:
         row = session.execute(
             select(func.count(), func.count().filter(table.simulated)).where(
-                table.project_id == project.id, *which_train(table)
+                table.project_id == project.id, *exports.which_train(table)
             )
         ).one()
         return row[0], row[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -49,6 +50,7 @@ def edit_demonstration(
     demonstration = revisions.lock_label(session, "demonstration", demonstration_id, user)
     assert isinstance(demonstration, Demonstration)
     told = demonstration.seconds if seconds is None else seconds
+    details = replace(details, presentation=details.presentation or demonstration.presentation)
     make = _maker(session, user, demonstration.idempotency_key, text, told, details)
     return revisions.revise_label(session, demonstration, user, make_anew(session, demonstration, make))
 

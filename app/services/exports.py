@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.errors import Invalid
-from app.models import Comparison, Demonstration, Project, Ranking, SnapshotItem, User
-from app.models.columns import LabelerGroup
+from app.models import Comparison, Demonstration, Project, Prompt, Ranking, SnapshotItem, User
+from app.models.columns import LabelerGroup, Purpose
 from app.rules import exports as rules
 from app.rules.rankings import tiers_to_ranks
 from app.settings import get_settings
@@ -82,6 +82,7 @@ def demonstration_rows(
                 prompt_kind=prompt.kind if prompt.author_id is not None else None,
                 use_case_text=prompt.use_case_text,
                 prompt_author=rules.pseudonym(prompt.author_id, key),
+                presentation=demonstration.presentation,
             ),
         }
 
@@ -140,14 +141,32 @@ def _ranking_row(ranking: Ranking, key: bytes) -> dict[str, Any]:
         "use_case": prompt.use_case,
         "split": rules.label_split(prompt.split, _group(ranking.user)),
         "created_at": ranking.created_at.isoformat(),
-        **rules.said(source=ranking.source if ranking.source != "labeler" else None),
+        **rules.said(
+            source=ranking.source if ranking.source != "labeler" else None,
+            purpose=ranking.purpose if ranking.purpose != Purpose.LABEL else None,
+            presentation=ranking.presentation,
+        ),
     }
 
 
 def which_train(label: type[Demonstration | Ranking]) -> list[ColumnElement[bool]]:
-    """Nobody has withdrawn them, and they were asked for as labels, not to measure somebody."""
-    given_as_label = [Ranking.purpose == "label"] if label is Ranking else []
-    return [label.withdrawn_at.is_(None), *given_as_label]
+    """The labels that train, count towards thresholds and are exported: the one place that says so.
+
+    Nobody has withdrawn them and their prompt is not retired. Of rankings: they were given as labels, not to measure
+    somebody, and no review has put them aside; or they are the order of a reviewer, in place of both that she saw.
+    """
+    if label is Demonstration:
+        retired = select(Prompt.id).where(Prompt.retired_at.is_not(None), Prompt.id == Demonstration.prompt_id)
+        return [Demonstration.withdrawn_at.is_(None), ~retired.exists()]
+    retired = (
+        select(Prompt.id).join(Comparison).where(Prompt.retired_at.is_not(None), Comparison.id == Ranking.comparison_id)
+    )
+    return [
+        Ranking.withdrawn_at.is_(None),
+        Ranking.superseded_at.is_(None),
+        Ranking.purpose.in_((Purpose.LABEL, Purpose.REVIEW)),
+        ~retired.exists(),
+    ]
 
 
 def which_count(label: type[Demonstration | Ranking]) -> list[ColumnElement[bool]]:

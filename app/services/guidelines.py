@@ -43,9 +43,7 @@ def get_guideline(session: Session, project_id: int, version: int) -> Guideline:
 def list_guidelines(session: Session, project_id: int) -> list[Guideline]:
     """Every version, newest first."""
     return list(
-        session.scalars(
-            select(Guideline).where(Guideline.project_id == project_id).order_by(Guideline.version.desc())
-        )
+        session.scalars(select(Guideline).where(Guideline.project_id == project_id).order_by(Guideline.version.desc()))
     )
 
 

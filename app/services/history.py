@@ -22,14 +22,15 @@ from app.models import (
     Project,
     Prompt,
     Ranking,
+    Review,
     Revision,
     Snapshot,
     SnapshotItem,
     User,
 )
-from app.models.columns import RevisionKind
+from app.models.columns import Purpose, RevisionKind, SlotKind
 from app.rules import revisions as rules
-from app.services import measures, revisions
+from app.services import measures, review_tasks, revisions
 from app.services.revisions import Label
 
 PAGE = 50
@@ -46,6 +47,7 @@ class Entry:
     prompt: Prompt
     assignment: Assignment
     snapshot: Snapshot | None  # the one that has frozen it
+    review: Review | None = None  # the one that has decided over it
 
     @property
     def in_hand(self) -> bool:
@@ -54,10 +56,22 @@ class Entry:
 
     @property
     def state(self) -> str:
-        """frozen, taken back, withdrawn, or sent: only then may it be edited."""
+        """frozen, reviewed, taken back, withdrawn, or sent: only then may it be edited."""
         if self.label.withdrawn_at is not None:
             return "taken back" if self.in_hand else "withdrawn"
-        return "frozen" if self.snapshot is not None else "sent"
+        if self.snapshot is not None:
+            return "frozen"
+        return "reviewed" if self.review is not None else "sent"
+
+    @property
+    def verdict(self) -> str:
+        """What a review made of a ranking: stands, put aside, both, own; empty where there was none."""
+        if self.review is None or self.review.outcome is None:
+            return ""
+        if self.review.outcome in ("both", "own"):
+            return self.review.outcome
+        right = self.review.first_id if self.review.outcome == "first" else self.review.second_id
+        return "stands" if right == self.label.id else "put aside"
 
     @property
     def order(self) -> str:
@@ -125,6 +139,14 @@ def list_steps(session: Session, label: Label) -> list[Step]:
     return steps
 
 
+def order_of_review(session: Session, entry: Entry) -> str:
+    """The order that a reviewer made in place of this ranking, in the letters of its labeler; else empty."""
+    if entry.review is None or entry.review.ranking_id is None or isinstance(entry.label, Demonstration):
+        return ""
+    own = session.get_one(Ranking, entry.review.ranking_id)
+    return rules.order_in_letters(own.tiers, rules.letters_of(entry.label.order_shown))
+
+
 def texts_of(session: Session, ranking: Ranking) -> dict[str, str]:
     """Completion id -> what was ranked, and nothing of who wrote it."""
     found = session.execute(
@@ -137,7 +159,12 @@ def find_undoable(session: Session, project_id: int, user: User) -> Assignment |
     """What she sent last in a project, if that was just now and it may still be taken back."""
     last = (
         select(Assignment.id)
-        .where(Assignment.user_id == user.id, Assignment.project_id == project_id, Assignment.submitted_at.is_not(None))
+        .where(
+            Assignment.user_id == user.id,
+            Assignment.project_id == project_id,
+            Assignment.kind != SlotKind.REVIEW,  # services/reviews.py offers these
+            Assignment.submitted_at.is_not(None),
+        )
         .order_by(Assignment.submitted_at.desc())
         .limit(1)
         .scalar_subquery()
@@ -178,6 +205,8 @@ def _page_of(
     query = select(literal(kind).label("kind"), table.id, table.created_at, table.assignment_id).where(
         table.user_id == user.id, table.assignment_id.is_not(None)
     )
+    if table is Ranking:
+        query = query.where(Ranking.purpose != Purpose.REVIEW)  # the order of a review goes with its decision
     if project is not None:
         query = query.where(table.project_id == project.id)
     if after is not None:
@@ -209,12 +238,13 @@ def _load_entries(session: Session, keys: Sequence[tuple[str, int]]) -> list[Ent
     assigned = select(Assignment).where(Assignment.id.in_([label.assignment_id for label in labels]))
     assignments = {assignment.id: assignment for assignment in session.scalars(assigned)}
     projects = {p.id: p for p in session.scalars(select(Project).where(Project.id.in_({x.project_id for x in labels})))}
-    snapshots = revisions.find_snapshots(session, labels)
+    snapshots, reviewed = revisions.find_snapshots(session, labels), review_tasks.find_decided(session, labels)
     entries = []
     for key in keys:
         label = found[key]
         prompt = label.comparison.prompt if isinstance(label, Ranking) else label.prompt
         assert label.assignment_id is not None, "imports are nobody's history"
         held = assignments[label.assignment_id]
-        entries.append(Entry(key[0], label, projects[label.project_id], prompt, held, snapshots.get(key)))
+        review = reviewed.get(label.id) if isinstance(label, Ranking) else None
+        entries.append(Entry(key[0], label, projects[label.project_id], prompt, held, snapshots.get(key), review))
     return entries

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from app.errors import Invalid, NotFound
 from app.models import Checkpoint, Comparison, Completion, Job, Project, Prompt, Round, Slot, Snapshot
 from app.rules.exports import expand_turns, to_line
+from app.rules.reviews import labelers_wanted
 from app.services import rounds, snapshots
 from app.services.projects import RECIPE_PARTS
 from app.settings import ROOT, get_settings
@@ -108,7 +109,8 @@ def _prepare_sampling(session: Session, job: Job, data: Path) -> dict[str, Any]:
 
 
 def _training_prompts(session: Session, project_id: int) -> Iterator[dict[str, Any]]:
-    query = select(Prompt).where(Prompt.project_id == project_id, Prompt.split == "train").order_by(Prompt.id)
+    asked = select(Prompt).where(Prompt.project_id == project_id, Prompt.split == "train", Prompt.retired_at.is_(None))
+    query = asked.order_by(Prompt.id)
     for prompt in session.scalars(query.execution_options(yield_per=500)):
         yield {"id": str(prompt.id), "messages": prompt.messages, "split": prompt.split}
 
@@ -240,8 +242,9 @@ def _ranking_slots(
     session: Session, project: Project, job: Job, comparisons: list[Comparison]
 ) -> Iterator[dict[str, Any]]:
     round_ = session.get(Round, job.round_id) if job.round_id else None
+    key = get_settings().key()
     for comparison in comparisons:
-        for ordinal in range(1, project.overlap + 1):
+        for ordinal in range(1, labelers_wanted(key, comparison.id, project.overlap, project.second_label_rate) + 1):
             yield {
                 "project_id": project.id,
                 "kind": "ranking",

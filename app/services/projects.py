@@ -75,6 +75,9 @@ class ProjectDraft:
     repeat_rate: float = 0.0
     gold_feedback: bool = False
     leaderboard: bool = False
+    second_label_rate: float = 0.0
+    review_rate: float = 0.0
+    review_above: float | None = None
 
 
 # What has versions of its own is changed by publishing the next one.
@@ -116,6 +119,9 @@ def create_project(session: Session, draft: ProjectDraft) -> Project:
         repeat_rate=draft.repeat_rate,
         gold_feedback=draft.gold_feedback,
         leaderboard=draft.leaderboard,
+        second_label_rate=draft.second_label_rate,
+        review_rate=draft.review_rate,
+        review_above=draft.review_above,
     )
     session.add(project)
     session.flush()
@@ -157,6 +163,8 @@ def _check_draft(draft: ProjectDraft) -> None:
         check(name, 1 <= getattr(draft, name) <= 10_000_000, "Give a number of at least 1.")
     if rate_problem := measure_rules.rate_problem(draft.gold_rate, draft.repeat_rate):
         check(rate_problem[0], False, rate_problem[1])
+    for name in ("second_label_rate", "review_rate", "review_above"):
+        check(name, 0 <= (getattr(draft, name) or 0) <= 1, "Give a share from 0 to 100 %.")
     texts = draft.use_case_texts
     fits = len(texts) <= MOST_USE_CASE_TEXTS and all(0 < len(text.strip()) <= LONGEST_USE_CASE_TEXT for text in texts)
     most, longest = MOST_USE_CASE_TEXTS, LONGEST_USE_CASE_TEXT

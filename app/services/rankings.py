@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from app.errors import Invalid, NotFound
 from app.models import Assignment, Comparison, Ranking, User
 from app.rules.label_schemas import Fields, flag_keys
+from app.rules.presentations import clean_presentation
 from app.rules.rankings import confidence_problems, prompt_flag_problems, ranking_problems
-from app.services import revisions
+from app.services import review_tasks, revisions
 from app.services.label_schemas import fields_of, get_schema
 from app.services.labels import make_anew, seconds_spent, store_once
 
@@ -30,14 +31,17 @@ class RankingDraft:
     comment: str | None = None
     prompt_flags: list[str] = field(default_factory=list)
     confidence: int | None = None
+    presentation: Any = None  # as the browser tells it; rules/presentations.py
 
 
 def submit_ranking(
     session: Session, assignment_id: int, user: User, key: UUID, draft: RankingDraft, seconds: float | None = None
 ) -> Ranking:
     """Store her ranking once; the same key gives the same row. Raises Invalid, Conflict, Overtaken, NotFound."""
-    make = _maker(session, user, key, draft, seconds)
-    return store_once(session, Ranking, "ranking", assignment_id, user, key, asdict(draft), make)
+    make = make_ranking(session, user, key, draft, seconds)
+    ranking = store_once(session, Ranking, "ranking", assignment_id, user, key, asdict(draft), make)
+    review_tasks.note_label(session, ranking)
+    return ranking
 
 
 def edit_ranking(
@@ -47,13 +51,18 @@ def edit_ranking(
     ranking = revisions.lock_label(session, "ranking", ranking_id, user)
     assert isinstance(ranking, Ranking)
     told = ranking.seconds if seconds is None else seconds
-    make = _maker(session, user, ranking.idempotency_key, draft, told)
-    return revisions.revise_label(session, ranking, user, make_anew(session, ranking, make))
+    draft.presentation = draft.presentation or ranking.presentation
+    make = make_ranking(session, user, ranking.idempotency_key, draft, told)
+    revised = revisions.revise_label(session, ranking, user, make_anew(session, ranking, make))
+    review_tasks.note_label(session, revised)
+    return revised
 
 
-def _maker(
+def make_ranking(
     session: Session, user: User, key: UUID, draft: RankingDraft, seconds: float | None
 ) -> Callable[[Assignment, datetime], Ranking]:
+    """What builds the row of a task from a draft; it raises Invalid. Also for the order of a reviewer."""
+
     def make(assignment: Assignment, now: datetime) -> Ranking:
         if assignment.comparison_id is None:
             raise Invalid("This task asks for a demonstration.")
@@ -76,6 +85,7 @@ def _maker(
             guideline_version=assignment.guideline_version,
             schema_version=assignment.schema_version,
             seconds=seconds_spent(assignment, now, seconds),
+            presentation=clean_presentation(draft.presentation, assignment.order_shown),
             simulated=user.simulated,
         )
 

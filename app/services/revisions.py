@@ -19,7 +19,7 @@ from app.errors import Conflict, NotFound, Overtaken
 from app.models import Assignment, Demonstration, Ranking, Revision, Slot, Snapshot, SnapshotItem, User
 from app.models.columns import RevisionKind
 from app.rules.revisions import same_content
-from app.services import assignments, audit, measures
+from app.services import assignments, audit, measures, review_tasks
 
 Label = Demonstration | Ranking
 L = TypeVar("L", Demonstration, Ranking)
@@ -37,7 +37,8 @@ def content_of(label: Label) -> dict[str, Any]:
 def as_draft(label: Label) -> dict[str, Any]:
     """What the label says, as the page of its task reads a draft."""
     content = content_of(label)
-    return {**{name: content[name] for name in content if name != "seconds"}, "page": {"seconds": label.seconds or 0}}
+    said = {name: content[name] for name in content if name not in ("seconds", "presentation")}
+    return {**said, "page": {"seconds": label.seconds or 0, "presence": content["presentation"]}}
 
 
 def get_label(session: Session, kind: str, label_id: int, user: User, *, anybodys: bool = False) -> Label:
@@ -52,6 +53,7 @@ def get_label(session: Session, kind: str, label_id: int, user: User, *, anybody
 def lock_label(session: Session, kind: str, label_id: int, user: User, *, anybodys: bool = False) -> Label:
     """The same for a change: the label as it stands now, which nobody else changes or freezes meanwhile."""
     label = get_label(session, kind, label_id, user, anybodys=anybodys)
+    review_tasks.refuse_order_of_review(label)
     if label.assignment_id is not None:
         assignments.lock_assignment(session, label.assignment_id)
     _lock_row(session, label)
@@ -112,6 +114,7 @@ def list_revisions(session: Session, label: Label) -> Sequence[Revision]:
 def revise_label(session: Session, label: L, user: User, fresh: L) -> L:
     """Let a locked label say what `fresh` says. The same content again stores nothing. Raises Conflict."""
     refuse_frozen(session, label)
+    review_tasks.refuse_reviewed(session, label)
     if label.withdrawn_at is not None:
         raise Conflict("This label is withdrawn. Restore it before you edit it.")
     if not same_content(content_of(label), content_of(fresh)):
@@ -135,7 +138,7 @@ def withdraw_label(session: Session, label: Label, user: User) -> Label:
     refuse_frozen(session, label)
     if label.withdrawn_at is not None:
         return label
-    _withdraw(session, label, user)
+    take_out(session, label, user)
     if label.assignment_id is not None:
         discard_edit(session, label)
         assignments.empty_slot(session, _assignment_of(session, label).slot)
@@ -156,6 +159,8 @@ def restore_label(session: Session, label: Label, user: User) -> Label:
     label.withdrawn_at = None
     _note(session, label, user, "restore")
     session.flush()
+    if isinstance(label, Ranking):
+        review_tasks.note_label(session, label)
     return label
 
 
@@ -169,12 +174,13 @@ def undo_submission(session: Session, assignment_id: int, user: User) -> Assignm
     if assignment.submitted_at is None and assignment.skipped_at is None:
         return assignment  # taken back already
     refuse_frozen(session, label)
+    review_tasks.refuse_reviewed(session, label)
     if label.withdrawn_at is not None:
         raise Conflict("You have withdrawn this label. You can restore it in your history.")
     if session.scalar(select(_sent_after(assignment))):
         raise Conflict("You have sent another label since. You can edit this one in your history.")
     now = assignments.database_now(session)
-    _withdraw(session, label, user)
+    take_out(session, label, user)
     assignment.draft, assignment.draft_saved_at = as_draft(label), now
     assignments.reopen(session, assignment, user, now)
     session.flush()
@@ -184,6 +190,7 @@ def undo_submission(session: Session, assignment_id: int, user: User) -> Assignm
 def save_edit(session: Session, label: Label, draft: Any) -> datetime:
     """Keep an edit that is not sent yet, where the task's draft was. Raises Conflict for a frozen label."""
     refuse_frozen(session, label)
+    review_tasks.refuse_reviewed(session, label)
     if label.assignment_id is None or label.withdrawn_at is not None:
         raise Conflict("This label is withdrawn. Restore it before you edit it.")
     assignment, now = _assignment_of(session, label), assignments.database_now(session)
@@ -218,9 +225,11 @@ def _say(label: L, fresh: L) -> None:
     label.revision += 1
 
 
-def _withdraw(session: Session, label: Label, user: User) -> None:
+def take_out(session: Session, label: Label, user: User) -> None:
+    """A locked label counts no more, whatever becomes of its slot; what it said is kept as a revision."""
     _keep(session, label, user, RevisionKind.WITHDRAWN)
     label.withdrawn_at = assignments.database_now(session)
+    review_tasks.call_off(session, label)
     _note(session, label, user, "withdraw")
 
 

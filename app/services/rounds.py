@@ -209,7 +209,7 @@ def _prompts_to_sample(session: Session, project: Project) -> list[int]:
     query = (
         select(Prompt.id)
         .outerjoin(compared, compared.c.prompt_id == Prompt.id)
-        .where(Prompt.project_id == project.id, Prompt.split != "evaluation")
+        .where(Prompt.project_id == project.id, Prompt.split != "evaluation", Prompt.retired_at.is_(None))
         .order_by(func.coalesce(compared.c.times, 0), Prompt.content_hash)
         .limit(project.comparisons_per_round)
     )
@@ -223,6 +223,7 @@ def close_old_slots(session: Session, project_id: int, round_id: int | None) -> 
         update(Slot)
         .where(
             Slot.comparison_id.in_(old),
+            Slot.kind == "ranking",  # a review is worth as much: every training reads all labels
             Slot.submitted_at.is_(None),
             Slot.closed_at.is_(None),
         )

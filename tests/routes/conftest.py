@@ -13,11 +13,6 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-<<<<<<< HEAD
-from app.models import Checkpoint, Comparison, Demonstration, Job, Project, Prompt, User
-from app.services import gold_items, projects, prompts, rounds, snapshots, tokens, users
-from app.services.gold_items import GoldDraft
-=======
 from app.models import (
     Checkpoint,
     Comparison,
@@ -30,6 +25,7 @@ from app.models import (
     User,
 )
 from app.services import (
+    gold_items,
     projects,
     prompts,
     qualification_grants,
@@ -39,8 +35,8 @@ from app.services import (
     tokens,
     users,
 )
+from app.services.gold_items import GoldDraft
 from tests.qualifying import WRITING, make_qualification, take
->>>>>>> screening
 from tests.seed import add_comparison, read_guidelines
 
 PASSWORD = "four tall quiet horses"
@@ -146,26 +142,21 @@ def world(session: Session, comparison: Comparison, admin: Person) -> dict[str, 
     scratch = users.create_user(session, "scratch", "Scratch", "labeler")
     token, _ = tokens.create_token(session, scratch, "scratch")
     link = users.invite_user(session, scratch, None)
-<<<<<<< HEAD
     ids = [str(completion.id) for completion in gold_items.get_comparison(session, comparison.id).completions]
     gold, _ = gold_items.set_gold_item(session, comparison, admin.user, GoldDraft([ids[:1], ids[1:]]))
-=======
     # Ended again, so that it holds back nobody; one attempt waits for a rating.
     qualification = make_qualification(session, project, admin.user, items=[WRITING])
     attempt = take(session, project, scratch)
     grant = qualification_grants.grant(session, project, scratch, "attempt", "For the tests.", admin.user)
     qualifications.end_qualification(session, qualification.id, admin.user)
->>>>>>> screening
     session.commit()
     return {
         "project": "village", "slug": "village", "kind": "demonstrations", "job_id": job.id,
         "demonstration_id": demonstration.id, "snapshot_id": snapshot.id, "checkpoint_id": checkpoint.id,
         "version": 1, "completion_id": UUID(int=0), "user_id": scratch.id, "token_id": token.id,
-<<<<<<< HEAD
         "token": link.rsplit("/", 1)[1], "comparison_id": comparison.id, "gold_item_id": gold.id,
-=======
-        "token": link.rsplit("/", 1)[1], "qualification_id": qualification.id, "attempt_id": attempt.id, "number": 1,
+        "qualification_id": qualification.id, "attempt_id": attempt.id, "number": 1,
         "item_id": session.scalar(select(QualificationItem.id)), "grant_id": grant.id,
         "answer_id": session.scalar(select(QualificationAnswer.id)),
->>>>>>> screening
+        "review_id": 999_999, "prompt_id": prompt_id,
     }  # fmt: skip

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
-from app.models import ApiToken, Comparison, Project, User
+from app.models import Adjudicator, ApiToken, Comparison, Project, User
 from app.models.columns import TaskKind
 from app.services import assignments, demonstrations, passwords, qualification_attempts, qualifications, users
 from tests.routes.walk import all_routes, fill
@@ -51,6 +51,22 @@ LABELER = {
     ("GET", f"{API}/labels/mine"),
     ("GET", f"{API}/me/work"),
     ("GET", "/me/work"),
+    ("POST", f"{API}/assignments/{{assignment_id}}/report"),
+    ("POST", "/assignments/{assignment_id}/report"),
+    ("POST", f"{API}/projects/{{project}}/reviews/claim"),
+    ("GET", f"{API}/reviews/{{review_id}}"),
+    ("POST", f"{API}/reviews/{{review_id}}/decision"),
+    ("POST", f"{API}/reviews/{{review_id}}/undo"),
+    ("GET", "/projects/{slug}/review"),
+    ("POST", "/projects/{slug}/review"),
+    ("GET", "/reviews/{review_id}"),
+    ("POST", "/reviews/{review_id}/submission"),
+    ("POST", "/reviews/{review_id}/send"),
+    ("POST", "/reviews/{review_id}/undo"),
+    ("GET", "/reviews/{review_id}/order"),
+    ("PUT", "/reviews/{review_id}/order/draft"),
+    ("POST", "/reviews/{review_id}/order/submission"),
+    ("POST", "/reviews/{review_id}/order/send"),
     *(
         (method, f"{API}/{kind}s/{{{kind}_id}}{action}")
         for kind in ("ranking", "demonstration")
@@ -131,6 +147,12 @@ RESEARCHER = {
     ("GET", "/qualifications/{qualification_id}/preview/{number}"),
     ("GET", "/qualification-attempts/{attempt_id}/review"),
     ("POST", "/qualification-answers/{answer_id}/rating"),
+    ("GET", f"{API}/projects/{{project}}/positions"),
+    ("GET", "/projects/{slug}/positions"),
+    ("GET", f"{API}/projects/{{project}}/reviews"),
+    ("GET", f"{API}/projects/{{project}}/agreement"),
+    ("GET", f"{API}/projects/{{project}}/adjudicators"),
+    ("GET", "/projects/{slug}/reviews"),
     ("GET", f"{API}/projects/{{project}}/settings"),
     ("GET", f"{API}/projects/{{project}}/label-schemas"),
     ("GET", f"{API}/projects/{{project}}/reliability"),
@@ -166,6 +188,16 @@ RESEARCHER = {
     ("GET", "/jobs/{job_id}"),
 }
 ADMIN = {
+    ("GET", f"{API}/projects/{{project}}/reports"),
+    ("POST", f"{API}/projects/{{project}}/reports/{{prompt_id}}/resolution"),
+    ("GET", "/projects/{slug}/reports"),
+    ("POST", "/projects/{slug}/reports/{prompt_id}/keep"),
+    ("POST", "/projects/{slug}/reports/{prompt_id}/retire"),
+    ("POST", "/projects/{slug}/reports/{prompt_id}/restore"),
+    ("PUT", f"{API}/projects/{{project}}/adjudicators/{{user_id}}"),
+    ("DELETE", f"{API}/projects/{{project}}/adjudicators/{{user_id}}"),
+    ("POST", "/projects/{slug}/adjudicators"),
+    ("POST", "/projects/{slug}/adjudicators/{user_id}/remove"),
     ("POST", f"{API}/projects"),
     ("PATCH", f"{API}/projects/{{project}}/settings"),
     ("POST", f"{API}/projects/{{project}}/guidelines"),
@@ -245,6 +277,7 @@ def values(world: dict[str, Any], session: Session, project: Project) -> Callabl
     def of(user: User) -> dict[str, Any]:
         done = assignments.claim_task(session, project, user, TaskKind.DEMONSTRATION)
         assert done is not None
+        session.add(Adjudicator(project_id=project.id, user_id=user.id))  # who is not gets 404: test_reviews.py
         own = demonstrations.submit_demonstration(session, done.assignment.id, user, uuid4(), "Mine.")
         task = assignments.claim_task(session, project, user, TaskKind.DEMONSTRATION)
         assert task is not None
@@ -281,7 +314,8 @@ def test_security_15_role_by_route(
         status = ask(client, method, fill(path, filled), headers).status_code
         if (method, path) not in allowed:
             assert status == (404 if method in SAFE else 403), (role, method, path, status)
-        elif "completion_id" in path or ("ranking_id" in path and method != "PUT"):  # none; PUT asks for a body first
+        elif any(name in path for name in ("completion_id", "review_id")) or ("ranking_id" in path and method != "PUT"):
+            # There is none; PUT asks for a body first.
             assert status in (404, 422), (role, method, path, status)
         else:
             assert status not in (401, 403, 404, 405), (role, method, path, status)

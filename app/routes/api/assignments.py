@@ -16,10 +16,12 @@ from pydantic import Discriminator, Field, Tag
 from starlette.responses import Response
 
 from app.errors import Invalid
-from app.models.columns import TaskKind
+from app.models.columns import SlotKind, TaskKind
+from app.routes.api.presentations import AnswerPresentation, RankingPresentation, log_of
 from app.routes.api.shapes import ItemId, Message, Request, Slug, Stored
+from app.rules.reports import LONGEST_NOTE
 from app.security import SessionDep, TokenUser
-from app.services import ahead, assignments, demonstrations, projects, rankings, revisions
+from app.services import ahead, assignments, demonstrations, projects, prompt_reports, rankings, revisions
 from app.services.answers import Details
 
 router = APIRouter(tags=["assignments"])
@@ -51,7 +53,7 @@ class AssignmentOut(Stored):
     """A task that is yours until `expires_at`; saving a draft holds it longer."""
 
     id: int = Field(examples=[7])
-    kind: TaskKind
+    kind: SlotKind
     expires_at: datetime
     prompt: PromptOut
     completions: list[CompletionOut] = Field(description="In the order to show them; empty for a demonstration.")
@@ -63,7 +65,13 @@ class AssignmentOut(Stored):
 class SkipIn(Request):
     """Why you cannot do this task."""
 
-    reason: str = Field(max_length=500, examples=["I cannot judge chess openings."])
+    reason: str = Field(
+        max_length=500,
+        description="unclear, knowledge, language, harmful, personal, broken, other, or a sentence of your own. All of "
+        "these words but `knowledge` report the prompt to an admin.",
+        examples=["unclear"],
+    )
+    note: str = Field("", max_length=LONGEST_NOTE, description="More about it; needed with `other`.")
 
 
 class Rating(Request):
@@ -101,10 +109,13 @@ class AnswerIn(Request):
     pasted_share: float | None = Field(
         None, allow_inf_nan=False, description="Share of the characters that came by paste; held to 0..1."
     )
+    presentation: AnswerPresentation | None = None
 
     def details(self) -> Details:
         turns = [turn.model_dump() for turn in self.turns] if self.turns else None
-        return Details(turns, [source.model_dump() for source in self.sources], self.pasted_share)
+        return Details(
+            turns, [source.model_dump() for source in self.sources], self.pasted_share, log_of(self.presentation)
+        )
 
 
 class DemonstrationIn(AnswerIn):
@@ -128,6 +139,7 @@ class RankingIn(Request):
         description="How sure you are of the order: 1 a guess, 5 fairly sure, 9 certain; needed where the schema asks.",
         examples=[7],
     )
+    presentation: RankingPresentation | None = None
     comment: str | None = Field(None, examples=["A invents a miller."])
     seconds: Seconds = None
 
@@ -157,7 +169,7 @@ def _assignment_out(task: assignments.Task) -> AssignmentOut:
     held = task.assignment
     return AssignmentOut(
         id=held.id,
-        kind=TaskKind(held.kind),
+        kind=SlotKind(held.kind),
         expires_at=held.expires_at,
         prompt=PromptOut.model_validate(task.prompt),
         completions=[CompletionOut.model_validate(completion) for completion in task.completions],
@@ -256,7 +268,7 @@ def release_task(session: SessionDep, user: TokenUser, assignment_id: ItemId) ->
 @router.post("/assignments/{assignment_id}/skip", status_code=204)
 def skip_task(session: SessionDep, user: TokenUser, assignment_id: ItemId, body: SkipIn) -> None:
     """Give the task up for good, so that somebody else gets it."""
-    assignments.skip_task(session, assignment_id, user, body.reason)
+    prompt_reports.skip_task(session, assignment_id, user, body.reason, body.note)
 
 
 @router.post("/assignments/{assignment_id}/undo")
@@ -301,4 +313,5 @@ def ranking_draft(body: RankingIn) -> rankings.RankingDraft:
         comment=body.comment,
         prompt_flags=body.prompt_flags,
         confidence=body.confidence,
+        presentation=log_of(body.presentation),
     )

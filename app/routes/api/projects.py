@@ -17,6 +17,7 @@ from app.services import audit, projects, rounds
 
 router = APIRouter(tags=["projects"])
 
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Rate = Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False, description="Both rates together: 0.5 at most.")]
 
@@ -43,6 +44,12 @@ class ProjectSettings(ProjectOut):
     demonstration_threshold: int = Field(description="New demonstrations that start a fine-tuning.", examples=[100])
     ranking_threshold: int = Field(description="New rankings that start a reward model.", examples=[300])
     comparisons_per_round: int = Field(description="Prompts that are sampled for ranking.", examples=[400])
+    second_label_rate: float = Field(description="Share of rankings that get one labeler more.", examples=[0.1])
+    review_rate: float = Field(description="Share of tasks with two labels that is reviewed.", examples=[0.02])
+    review_above: float | None = Field(
+        description="Two labels that disagree on more than this share of pairs are reviewed; null: never.",
+        examples=[0.35],
+    )
     recipe: dict[str, Any] = Field(description="Overrides of the training settings.", examples=[{"ppo": {"steps": 50}}])
     gold_rate: float = Field(description="Share of the rankings given that are gold items.", examples=[0.1])
     repeat_rate: float = Field(description="Share that are the labeler's own again.", examples=[0.05])
@@ -80,6 +87,9 @@ class ProjectIn(Request):
     repeat_rate: Rate = 0.0
     gold_feedback: bool = False
     leaderboard: bool = False
+    second_label_rate: Share = 0.0
+    review_rate: Share = 0.0
+    review_above: Share | None = None
 
 
 class ProjectChanges(Request):
@@ -100,6 +110,9 @@ class ProjectChanges(Request):
     repeat_rate: Rate | None = None
     gold_feedback: bool | None = None
     leaderboard: bool | None = None
+    second_label_rate: Share | None = None
+    review_rate: Share | None = None
+    review_above: Share | None = Field(None, description="null: review no two labels because they disagree.")
 
 
 @router.get("/projects")
@@ -133,7 +146,8 @@ def show_settings(session: SessionDep, user: TokenReader, project: Slug) -> Proj
 def change_settings(session: SessionDep, user: TokenAdmin, project: Slug, body: ProjectChanges) -> ProjectSettings:
     """Change some settings; short name and base model are for good."""
     found = projects.get_project(session, project)
-    changes = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
+    sent = body.model_dump(exclude_unset=True)
+    changes = {name: value for name, value in sent.items() if value is not None or name == "review_above"}
     projects.update_project(session, found, changes)
     audit.record(session, user, "project.changed", f"project:{found.id}", changed=sorted(changes))
     return ProjectSettings.model_validate(found)

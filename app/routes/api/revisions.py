@@ -37,7 +37,9 @@ class MineOut(SentOut):
 
     project: str = Field(examples=["village"])
     prompt_id: int | None = None
-    state: str = Field(description="sent, frozen, withdrawn, or taken back: a task of yours again.", examples=["sent"])
+    state: str = Field(
+        description="sent, frozen, reviewed, withdrawn, or taken back: a task of yours again.", examples=["sent"]
+    )
 
 
 class RevisionOut(Stored):

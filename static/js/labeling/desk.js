@@ -55,8 +55,18 @@ export function openDesk(task) {
 export const toggle = (id) => { const e = $("#" + id); e.hidden = !e.hidden; return !e.hidden; };
 export const openDialog = () => $("dialog[open]");
 
+/* "Something else" wants words: the first press leads to them. */
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-needs-note]"), note = button?.form.elements.note;
+  if (!note || note.value.trim()) return;
+  event.preventDefault();
+  note.required = true;
+  note.focus();
+});
+
 /** In a list of causes the digit picks the row. Returns true when the key was used. */
-export function pickByDigit(dialog, key) {
+export function pickByDigit(dialog, key, event) {
+  if (event?.target.matches("textarea, select, input:not([type=radio], [type=checkbox])")) return false; // it is being typed
   const row = dialog.classList.contains("picker") && $$(".pick .btn", dialog)[Number(key) - 1];
   if (row) row.click();
   return Boolean(row);

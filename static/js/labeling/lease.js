@@ -1,5 +1,7 @@
 /* Holds the task while she works on it: a sign of life every other minute of activity, none when she has left. */
 
+import { idleFor } from "./presence.js";
+
 const IDLE = 90_000;
 
 export class Lease {
@@ -19,7 +21,7 @@ export class Lease {
     if (!this.over && now > this.expires) {
       this.over = true;
       this.ended(this.expires);
-    } else if (!this.over && now - this.renewed > this.every && now - lastActivity < IDLE) this.renew();
+    } else if (!this.over && now - this.renewed > this.every && idleFor() < IDLE) this.renew();
   }
 
   /** Hold on, or take it back. */
@@ -53,13 +55,3 @@ export class Lease {
 export async function sentence(answer, otherwise = "The server could not do this.") {
   try { return (await answer.json()).detail || otherwise; } catch { return otherwise; }
 }
-
-/* Active time on the task that is shown: what passes while it is in view and somebody touched it in the last minute and a half. */
-let lastActivity = Date.now(), seconds = 0;
-for (const kind of ["pointerdown", "pointermove", "keydown", "scroll", "touchstart"])
-  addEventListener(kind, () => { lastActivity = Date.now(); }, { capture: true, passive: true });
-setInterval(() => { if (!document.hidden && Date.now() - lastActivity < IDLE) seconds += 1; }, 1000);
-
-export const activeSeconds = () => seconds;
-/** A task begins, or goes on after `kept` seconds. */
-export const beginSeconds = (kept) => { seconds = Number.isFinite(kept) ? kept : 0; };

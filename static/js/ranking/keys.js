@@ -15,7 +15,7 @@ export function listen(desk, keymap, { max }, signal) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const dialog = openDialog();
-    if (dialog) { if (pickByDigit(dialog, event.key)) event.preventDefault(); return; }
+    if (dialog) { if (pickByDigit(dialog, event.key, event)) event.preventDefault(); return; }
     if (event.key === "Escape") return desk.close();
     if (event.target.matches("textarea, select, input:not([type=radio], [type=checkbox])")) return;
     if (handled(event)) event.preventDefault();

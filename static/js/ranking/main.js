@@ -1,8 +1,8 @@
 /* The ranking page: one state, one history, one render. Ratings propose an order, keys or dragging change it, Enter walks on. */
 import { $, $$ } from "../dom.js";
 import { openDesk, toggle } from "../labeling/desk.js";
-import { activeSeconds, beginSeconds } from "../labeling/lease.js";
 import { openTasks } from "../labeling/next.js";
+import { activeSeconds, beginSeconds, watchRanking } from "../labeling/presence.js";
 import { send } from "../labeling/send.js";
 import { afterSending, askBetter } from "./better.js";
 import { openKeyList, openKeymap } from "./keymap.js";
@@ -28,15 +28,21 @@ openTasks(({ signal, worked, goOn }) => {
   beginSeconds(draft?.page?.seconds);
   if (draft) $("#why").value = draft.comment || "";
 
+  const presence = watchRanking(task.ids, draft?.page?.presence, signal);
   const reading = openReading(view, () => settle(view), signal), keymap = openKeymap(root.person);
   openKeyList(keymap);
 
   const complete = () => !s.unrated(state, task).length;
   const render = () => draw(view, state, { undoable: past.length > 0, doing, arrange: (tiers, id) => change(s.arrange(state, task, tiers, id)) });
-  const keep = () => { worked(); desk.keeper.change(s.toDraft(state, task, $("#why").value, activeSeconds())); };
+  const keep = () => {
+    const kept = s.toDraft(state, task, $("#why").value, activeSeconds());
+    worked();
+    desk.keeper.change({ ...kept, page: { ...kept.page, presence: presence.log() } });
+  };
 
   /** Go where she stands; a response outside a comparison ends it. */
   function reveal() {
+    presence.at(state.current);
     if (reading.pair().length && el[state.current] !== el.P && !reading.pair().includes(state.current)) reading.end();
     if (state.sure) $("#sure").focus({ preventScroll: true }); else show(view, state.current);
   }
@@ -45,6 +51,7 @@ openTasks(({ signal, worked, goOn }) => {
   function change(next, { undoable = true } = {}) {
     if (doing) return;
     if (undoable && next !== state) { past = [...past.slice(-199), state]; future = []; }
+    if (next.byHand && next.tiers !== state.tiers) presence.moved();
     const walked = next.current !== state.current || next.lined !== state.lined || next.tiers !== state.tiers || next.sure !== state.sure;
     state = next;
     keep();
@@ -78,7 +85,7 @@ openTasks(({ signal, worked, goOn }) => {
     doing = "sending";
     render();
     desk.keeper.pause();
-    const answer = await send(root.at, s.submission(state, task, $("#why").value, activeSeconds()),
+    const answer = await send(root.at, { ...s.submission(state, task, $("#why").value, activeSeconds()), presentation: presence.log() },
       () => desk.notice("offline", "No connection.", "Your ranking is kept in this browser and sent as soon as the connection is back."));
     if (answer.next) {
       desk.keeper.done();
@@ -115,15 +122,19 @@ openTasks(({ signal, worked, goOn }) => {
   function compare() {
     const id = state.current === "P" ? back : state.current, others = task.ids.filter((each) => each !== id);
     if (reading.pair().length) return reading.end();
-    if (others.length === 1) return reading.compare(id, others[0]);
+    if (others.length === 1) return compareTwo(id, others[0]);
     if (state.current === "P") goTo(id);
     if (toggleMenu(".tool-box", id)) reading.say(`Compare ${letter[id]} with which one? Press its letter.`);
   }
   function compareWith(other) {
     const id = openMenu(".tool-box")?.closest("[data-id]").dataset.id || state.current;
     closeMenus();
-    if (other && other !== id) reading.compare(id, other);
+    if (other && other !== id) compareTwo(id, other);
     return true;
+  }
+  function compareTwo(one, other) {
+    presence.compared([one, other]);
+    return reading.compare(one, other);
   }
 
   const askForBetter = askBetter({ assignment: root.assignment, letter });
@@ -133,8 +144,8 @@ openTasks(({ signal, worked, goOn }) => {
     go, undo: () => (past.length || future.length ? travel(past, future) : unsend()), redo: () => travel(future, past),
     flags: () => toggleMenu(".flag-box", state.current),
     better: () => { if (state.current !== "P") askForBetter(state.current); },
-    compare, rawAll: () => { closeMenus(); reading.toggleAll(); reveal(); },
-    raw: () => { closeMenus(); reading.toggleRaw(state.current); reveal(); },
+    compare, rawAll: () => { closeMenus(); presence.raw(task.ids); reading.toggleAll(); reveal(); },
+    raw: () => { closeMenus(); presence.raw([state.current]); reading.toggleRaw(state.current); reveal(); },
     sure: () => { if (!task.confidence) return; if (state.phase === "rate") go(); else { state = { ...state, sure: true }; render(); reveal(); } },
     skip: () => $("#skip")?.showModal(), report: () => $("#report")?.showModal(), more: () => $("#more").showModal(), keys: () => $("#keys").showModal(),
     reason: () => { if ($("#reason").classList.toggle("open")) $("#why").focus(); }, guide: () => { toggle("guide"); settle(view); },

@@ -2,7 +2,7 @@
 import { $, make } from "../dom.js";
 import { toggle } from "../labeling/desk.js";
 import { DraftKeeper } from "../labeling/draft.js";
-import { activeSeconds, beginSeconds } from "../labeling/lease.js";
+import { activeSeconds, beginSeconds } from "../labeling/presence.js";
 import { send } from "../labeling/send.js";
 import { Editor } from "./editor.js";
 import { listen } from "./keys.js";

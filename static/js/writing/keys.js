@@ -17,7 +17,7 @@ export function listen(acts, signal) {
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const dialog = openDialog();
-    if (dialog) { if (pickByDigit(dialog, event.key)) event.preventDefault(); return; }
+    if (dialog) { if (pickByDigit(dialog, event.key, event)) event.preventDefault(); return; }
     if (event.key === "Escape") { $("#guide").hidden = true; if (event.target.matches("textarea, input")) event.target.blur(); return; }
     if (event.target.matches("textarea, input, select, button, a, summary")) return;
     const act = acts[LETTERS[event.key.toLowerCase()]];

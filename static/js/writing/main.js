@@ -1,8 +1,8 @@
 /* The writing page: an answer, kept as it grows, sent once. */
 import { $, make } from "../dom.js";
 import { openDesk, toggle } from "../labeling/desk.js";
-import { activeSeconds, beginSeconds } from "../labeling/lease.js";
 import { openTasks } from "../labeling/next.js";
+import { activeSeconds, beginSeconds, watchWriting } from "../labeling/presence.js";
 import { send } from "../labeling/send.js";
 import { Editor } from "./editor.js";
 import { listen } from "./keys.js";
@@ -13,7 +13,8 @@ openTasks(({ signal, worked, goOn }) => {
   const desk = openDesk({ assignment: root.assignment, at: root.at, savedAt: root.savedAt, expiresAt: root.expiresAt, nextUrl: root.next, signal });
   const draft = desk.keeper.unconfirmed() || JSON.parse(root.draft || "null");
   const say = (...parts) => $("#hint").replaceChildren(...parts);
-  const editor = new Editor({ say, changed: () => { count(); worked(); desk.keeper.change(editor.draft({ seconds: activeSeconds() })); } });
+  const presence = watchWriting(draft?.page?.presence);
+  const editor = new Editor({ say, changed: () => { presence.edited(); count(); worked(); desk.keeper.change(editor.draft({ seconds: activeSeconds(), presence: presence.log() })); } });
   const meter = new Meter({ project: root.project, assignment: root.assignment, prompt: $(".said.last")?.textContent || "", read: () => editor.written(), signal });
   let sending = false;
   if (draft?.text || draft?.turns?.length || draft?.sources?.length) editor.restore(draft);
@@ -30,7 +31,7 @@ openTasks(({ signal, worked, goOn }) => {
     sending = true;
     $("#go").replaceChildren("Sending");
     desk.keeper.pause();
-    const result = await send(root.at, { ...editor.label(), seconds: activeSeconds() },
+    const result = await send(root.at, { ...editor.label(), seconds: activeSeconds(), presentation: presence.log() },
       () => desk.notice("offline", "No connection.", "Your answer is kept in this browser and sent as soon as the connection is back."));
     if (result.next) {
       desk.keeper.done();
