@@ -17,9 +17,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.markdown import count_words, render_markdown
+from app.names import named
 from app.settings import ROOT
 from app.static_files import static_url
-from app.translation import browser_messages, gettext, language, languages, ngettext
+from app.translation import browser_messages, gettext, language, languages, ngettext, pgettext
 
 
 def markdown(text: str, breaks: bool = True) -> Markup:
@@ -80,7 +81,9 @@ def _environment() -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.policies["ext.i18n.trimmed"] = True
-    environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        gettext, ngettext, newstyle=True, pgettext=pgettext
+    )
     environment.filters.update(
         markdown=markdown,
         words=count_words,
@@ -90,6 +93,7 @@ def _environment() -> Environment:
         metric=metric,
         clock=clock,
         duration=duration,
+        named=named,
     )
     environment.globals.update(static_url=static_url, languages=languages)
     return environment

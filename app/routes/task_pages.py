@@ -15,6 +15,7 @@ from starlette.datastructures import FormData
 
 from app.errors import Invalid
 from app.models import Assignment, Guideline, Project, Prompt
+from app.names import named
 from app.routes.answer_forms import answer_from_draft, answer_from_form
 from app.rules.label_schemas import Fields, Flag
 from app.rules.revisions import LETTERS
@@ -22,7 +23,6 @@ from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 from app.services.revisions import as_draft
 
-WHO = {"user": "User", "assistant": "Assistant", "system": "System"}
 RATINGS = 7
 
 
@@ -146,7 +146,7 @@ def write_page(task: Task, guideline: Guideline, *, form: FormData | None, **sha
 
 
 def prompt_turns(prompt: Prompt) -> list[Turn]:
-    return [Turn(WHO.get(turn["role"], turn["role"]), turn["content"]) for turn in prompt.messages]
+    return [Turn(named(turn["role"]), turn["content"]) for turn in prompt.messages]
 
 
 def _shared(task: Task, guideline: Guideline, **shared: Unpack[Shared]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from app.routes.task_pages import Turn, prompt_turns
 from app.security import CurrentUser, SessionDep
 from app.services import answers, assignments, desk, edits, guidelines, projects, token_counts
 from app.services.edits import Editable
+from app.translation import gettext as _
 
 router = APIRouter()
 
@@ -55,7 +56,7 @@ class EditPage:
     text: str
     sources: list[dict[str, str]]
     problem: str | None
-    heading: str = "Write a better one"
+    heading: str
     saved_at: None = None
     ended: None = None
     undoable: None = None
@@ -124,7 +125,7 @@ def token_count(session: Session, user: User, slug: str, text: str, assignment_i
     project = projects.get_project(session, slug)
     task = assignments.load_task(session, assignment_id, user) if assignment_id is not None else None
     if task is not None and task.project.id != project.id:
-        raise Invalid("That task belongs to another project.")
+        raise Invalid(_("That task belongs to another project."))
     count = token_counts.count_tokens(project, text, task.prompt.messages if task else ())
     return {name: getattr(count, name) for name in ("tokens", "prompt_tokens", "limit", "reason")}
 
@@ -172,5 +173,6 @@ def _edit_page(
         text=fields.text if fields else completion.text,
         sources=fields.sources if fields else [],
         problem=problem,
+        heading=_("Write a better one"),
     )
     return render(request, "completions/edit.html", page, status=422 if problem else 200)

@@ -1,5 +1,6 @@
 /* Writing a prompt: the form is the page; this keeps it in the browser, shows pairs as they are wanted, and counts. */
 import { $, $$ } from "../dom.js";
+import { t, tn } from "../translate.js";
 import { BrowserKeeper } from "../writing/keep.js";
 import { grow } from "../writing/rows.js";
 import { countWords } from "../writing/text.js";
@@ -22,11 +23,11 @@ function count() {
   for (const field of $$("textarea", form)) grow(field);
   const full = pairs.filter((pair) => $$("textarea", pair).every((field) => field.value.trim())).length;
   if (pairs.length) {
-    $("#pair-count").textContent = full < 2 ? "Two pairs at least." : `${full} pairs make ${full} examples.`;
+    $("#pair-count").textContent = full < 2 ? t("Two pairs at least.") : t("%(count)s pairs make %(count)s examples.", { count: full });
     $("#add-pair").disabled = !$(".pair.spare");
   } else {
     const words = countWords($("#text").value);
-    $("#text-count").textContent = words ? `${words.toLocaleString("en")} ${words === 1 ? "word" : "words"}` : "";
+    $("#text-count").textContent = words ? tn("%(shown)s word", "%(shown)s words", words, { shown: words.toLocaleString("en") }) : "";
   }
 }
 
@@ -39,11 +40,11 @@ function addPair() {
 }
 
 if (form.dataset.stored) keeper.forget();
-else if (!form.dataset.refused && keeper.kept()) { restore(keeper.kept()); $("#kept").textContent = "As you left it."; }
+else if (!form.dataset.refused && keeper.kept()) { restore(keeper.kept()); $("#kept").textContent = t("As you left it."); }
 
 form.addEventListener("input", () => {
   count();
-  $("#kept").textContent = keeper.keep(values()) ? "Kept in this browser" : "";
+  $("#kept").textContent = keeper.keep(values()) ? t("Kept in this browser") : "";
 });
 form.addEventListener("submit", (event) => {
   if (form.dataset.sending) event.preventDefault();

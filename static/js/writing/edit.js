@@ -3,6 +3,7 @@ import { $, make } from "../dom.js";
 import { toggle } from "../labeling/desk.js";
 import { activeSeconds, resumeSeconds } from "../labeling/lease.js";
 import { send } from "../labeling/send.js";
+import { t } from "../translate.js";
 import { Editor } from "./editor.js";
 import { BrowserKeeper } from "./keep.js";
 import { listen } from "./keys.js";
@@ -18,7 +19,7 @@ if (draft?.text) { editor.restore(draft); resumeSeconds(draft.page?.seconds); ma
 
 function mark(kept) {
   $("#save").dataset.is = kept ? "saved" : "lost";
-  $("#save").textContent = kept ? "Kept in this browser" : "Not kept: send it soon";
+  $("#save").textContent = kept ? t("Kept in this browser") : t("Not kept: send it soon");
 }
 function count() {
   meter.count();
@@ -32,21 +33,21 @@ function notice(title, text, ...actions) {
 
 async function submit() {
   if (sending) return;
-  if (editor.answer.value.trim() === original) { say("This is still the response as it was. Change it first."); return editor.answer.focus(); }
+  if (editor.answer.value.trim() === original) { say(t("This is still the response as it was. Change it first.")); return editor.answer.focus(); }
   sending = true;
-  $("#go").replaceChildren("Sending");
+  $("#go").replaceChildren(t("Sending"));
   const { turns, ...label } = editor.label();
   const result = await send(`/completions/${root.completion}`, { ...label, seconds: activeSeconds() },
-    () => notice("No connection.", "Your text is kept in this browser and sent as soon as the connection is back."));
+    () => notice(t("No connection."), t("Your text is kept in this browser and sent as soon as the connection is back.")));
   if (result.next) {
     keeper.forget();
     location.assign(result.next);
     return;
   }
   sending = false;
-  $("#go").replaceChildren("Send ", make("kbd", { textContent: "Ctrl Enter" }));
-  const signIn = make("a", { className: "btn line", href: "/sign-in", target: "_blank", textContent: "Sign in" });
-  notice(result.problem, result.status === 401 ? "Sign in again in another tab, then press Send." : "Your text is kept.", ...(result.status === 401 ? [signIn] : []));
+  $("#go").replaceChildren(t("Send"), " ", make("kbd", { textContent: t("Ctrl Enter") }));
+  const signIn = make("a", { className: "btn line", href: "/sign-in", target: "_blank", textContent: t("Sign in") });
+  notice(result.problem, result.status === 401 ? t("Sign in again in another tab, then press Send.") : t("Your text is kept."), ...(result.status === 401 ? [signIn] : []));
 }
 $("#task").addEventListener("submit", (event) => { event.preventDefault(); submit(); });
 $("#task").noValidate = true;
