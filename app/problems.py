@@ -137,8 +137,8 @@ def _place(location: tuple[Any, ...]) -> str:
 
 
 def _message(entry: dict[str, Any]) -> str:
-    if entry["loc"] in HINTS:
-        return _(HINTS[entry["loc"]])
+    if hint := HINTS.get(entry["loc"]):
+        return _(hint)
     if entry["type"] == "json_invalid":
         return _("The body is no valid JSON: %(error)s") % {"error": entry["ctx"]["error"]}
     message = str(entry["msg"]).removeprefix("Value error, ")

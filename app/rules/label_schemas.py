@@ -183,13 +183,14 @@ def describe_changes(before: Fields, after: Fields) -> list[str]:
 
 def _flag_changes(before: Sequence[Flag], after: Sequence[Flag], said: Mapping[str, str]) -> list[str]:
     old, new = ({flag["key"]: flag["label"] for flag in flags} for flags in (before, after))
-    changes = [_(said["new"]) % {"label": label, "key": key} for key, label in new.items() if key not in old]
-    changes += [_(said["out"]) % {"label": label, "key": key} for key, label in old.items() if key not in new]
+    came, went, reworded, moved = (said[what] for what in ("new", "out", "reworded", "order"))
+    changes = [_(came) % {"label": label, "key": key} for key, label in new.items() if key not in old]
+    changes += [_(went) % {"label": label, "key": key} for key, label in old.items() if key not in new]
     changes += [
-        _(said["reworded"]) % {"before": old[key], "label": label, "key": key}
+        _(reworded) % {"before": old[key], "label": label, "key": key}
         for key, label in new.items()
         if key in old and old[key] != label
     ]
     if [key for key in old if key in new] != [key for key in new if key in old]:
-        changes.append(_(said["order"]))
+        changes.append(_(moved))
     return changes

@@ -1,6 +1,6 @@
 /* The sheet: the answer, the rounds of a chat, the sources, what came by paste, and how it will be read. */
 import { $, $$, make } from "../dom.js";
-import { t } from "../translate.js";
+import { t, weave } from "../translate.js";
 import { PasteWatch } from "./paste.js";
 import { Rows, grow } from "./rows.js";
 
@@ -77,7 +77,8 @@ export class Editor {
     if (back === null && !rows.gone.length) return;
     this.lastRows = rows;
     (back ? $$("textarea, input", back).at(-1) : this.answer).focus();
-    this.say(rows === this.rounds ? t("That round is removed.") : t("That source is removed."), " ", make("kbd", { textContent: "Alt Z" }), " ", t("brings it back."));
+    const said = rows === this.rounds ? t("That round is removed. %(key)s brings it back.") : t("That source is removed. %(key)s brings it back.");
+    this.say(...weave(said, { key: make("kbd", { textContent: "Alt Z" }) }));
   }
 
   removeRound() {

@@ -1,6 +1,6 @@
 /* How long the text is: words at once, tokens and what is noticed about it from the server, when she pauses. */
 import { $, make } from "../dom.js";
-import { t, tn } from "../translate.js";
+import { t, tn, weave } from "../translate.js";
 import { tell } from "./rows.js";
 import { countWords, wordLimit } from "./text.js";
 
@@ -22,8 +22,7 @@ export class Meter {
     if (limit) Object.assign(bar, { max: limit, value: Math.min(words, limit) });
     const said = limit ? t("%(words)s of at most %(limit)s words, as the prompt asks", { limit: number(limit) })
       : tn("%(words)s word, %(characters)s characters", "%(words)s words, %(characters)s characters", words, { characters: number(text.length) });
-    const [before, after] = said.split("%(words)s");
-    $("#words").replaceChildren(before, make("b", { textContent: number(words) }), after);
+    $("#words").replaceChildren(...weave(said, { words: make("b", { textContent: number(words) }) }));
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.ask(), WAIT);
   }
