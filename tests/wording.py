@@ -21,7 +21,7 @@ from app import pages, translation
 SAME = {"Tutelage", "SFT", "PPO", "SHA", "TRL", "KL", "JSONL", "Aa", "Esc", "Alt", "min", "kB", "MB", "bytes", "UTC"}
 NO_PROSE = ("kbd", "code", "pre", "script", "style", "time", "textarea")
 VOID = ("br", "hr", "img", "input", "link", "meta", "wbr")
-READ_OUT = ("aria-label", "title", "placeholder", "alt", "data-confirm")
+READ_OUT = ("aria-label", "title", "placeholder", "alt", "data-confirm", "data-heading")
 WORD = re.compile(r"[A-Za-z]{2,}")
 KEPT = re.compile(r"(%\(\w+\)s|%%|<[^>]+>|&\w+;)")
 

@@ -22,6 +22,7 @@ from app.rules.revisions import LETTERS
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 from app.services.revisions import as_draft
+from app.translation import gettext as _
 
 RATINGS = 7
 
@@ -137,7 +138,7 @@ def write_page(task: Task, guideline: Guideline, *, form: FormData | None, **sha
     answer = answer_from_form(form) if form is not None else answer_from_draft(_draft(task))
     return WritePage(
         **_shared(task, guideline, **shared),
-        heading="Edit your answer" if task.label else "Write an answer",
+        heading=_("Edit your answer") if task.label else _("Write an answer"),
         text=answer.text,
         chat=task.project.chat,
         rounds=answer.rounds if task.project.chat else [],
