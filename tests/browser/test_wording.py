@@ -1,4 +1,4 @@
-"""What modules say in the browser can be translated too: the same check as tests/routes/test_wording.py, with scripts."""
+"""What modules say in the browser can be translated too: the check of tests/routes/test_wording.py, with scripts."""
 
 from __future__ import annotations
 
@@ -96,6 +96,6 @@ def test_a_job_that_runs_says_only_what_is_marked(
     for path in (f"/projects/{project.slug}", f"/jobs/{job.id}"):
         page.goto(path)
         expect(page.locator(".curve canvas").first).to_be_visible()
-        page.locator(".curve canvas").first.hover()
+        page.locator(".curve .u-over").first.hover()
         expect(page.locator("[data-line]")).to_contain_text("40")
         assert left(page, "body") == []
