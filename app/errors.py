@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.translation import mark
+
 
 class AppError(Exception):
-    """A refusal with a sentence for the person and a status code for the protocol."""
+    """A refusal with a sentence for the person and a status code for the protocol. Titles are translated when shown."""
 
     status = 500
-    title = "Something went wrong"
+    title = mark("Something went wrong")
     keeps_work = False  # the transaction is committed all the same: the error itself kept something
 
     def __init__(self, detail: str, **extra: Any) -> None:
@@ -19,11 +21,11 @@ class AppError(Exception):
 
 
 class NotFound(AppError):
-    status, title = 404, "Not found"
+    status, title = 404, mark("Not found")
 
 
 class Forbidden(AppError):
-    status, title = 403, "Not allowed"
+    status, title = 403, mark("Not allowed")
 
 
 class NotQualified(Forbidden):
@@ -33,27 +35,27 @@ class NotQualified(Forbidden):
 
 
 class NotSignedIn(AppError):
-    status, title = 401, "Sign in first"
+    status, title = 401, mark("Sign in first")
 
 
 class Conflict(AppError):
     """The request is well formed, but what it speaks of has moved on."""
 
-    status, title = 409, "Not possible now"
+    status, title = 409, mark("Not possible now")
 
 
 class Invalid(AppError):
     """The content is refused; `extra["errors"]` may list the places."""
 
-    status, title = 422, "Not valid"
+    status, title = 422, mark("Not valid")
 
 
 class TooLarge(AppError):
-    status, title = 413, "Too large"
+    status, title = 413, mark("Too large")
 
 
 class TooMany(AppError):
-    status, title = 429, "Too many attempts"
+    status, title = 429, mark("Too many attempts")
 
 
 class Overtaken(Conflict):

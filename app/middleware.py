@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.security import LANGUAGE_COOKIE, SAFE_METHODS, cookie_name
 from app.settings import get_settings
 from app.translation import choose_language, speaking
+from app.translation import gettext as _
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class LastCatch:
             if started:
                 raise  # the server cuts the connection, so that nobody takes half an answer for a whole one
             log.exception("%s %s failed", scope["method"], scope["path"])
-            sentence = "Something went wrong on our side. It has been logged; nothing of this request was stored."
+            sentence = _("Something went wrong on our side. It has been logged; nothing of this request was stored.")
             response = await self.refusal(Request(scope, receive), 500, sentence)
             await response(scope, receive, send)
 
@@ -120,7 +121,8 @@ class BodyLimit:
             return await self.app(scope, receive, send)
         settings = get_settings()
         limit = settings.import_limit if IMPORTS.fullmatch(scope["path"]) else settings.body_limit
-        sentence = f"The request is larger than {limit:,} bytes, which is the most that is taken here."
+        sentence = _("The request is larger than %(limit)s bytes, which is the most that is taken here.")
+        sentence %= {"limit": f"{limit:,}"}
         announced = Headers(scope=scope).get("content-length", "0")
         if announced.isdecimal() and int(announced) > limit:
             response = await self.refusal(Request(scope, receive), 413, sentence)
@@ -152,7 +154,9 @@ class CrossSiteGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in SAFE_METHODS or allows_write(Headers(scope=scope)):
             return await self.app(scope, receive, send)
-        sentence = "This request did not come from our own pages, so nothing was done. Open the page again and retry."
+        sentence = _(
+            "This request did not come from our own pages, so nothing was done. Open the page again and retry."
+        )
         response = await self.refusal(Request(scope, receive), 403, sentence)
         await response(scope, receive, send)
 

@@ -13,36 +13,37 @@ from typing import Any
 
 from app.rules.work import Day
 from app.services.overview import Station
+from app.translation import gettext, mark
 
 RADIUS = 196
 CENTRE = (400.0, 274.0)  # in a box of 800 by 560
 
 # What is worth a curve, by kind of job: metric and title, in the order in which a person would ask.
 CURVES: dict[str, tuple[tuple[str, str], ...]] = {
-    "sft": (("loss", "Loss"), ("loss/validation", "Loss on held-out")),
+    "sft": (("loss", mark("Loss")), ("loss/validation", mark("Loss on held-out"))),
     "sampling": (),
     "reward": (
-        ("loss", "Loss"),
-        ("accuracy/training", "Accuracy in training"),
-        ("accuracy", "Accuracy on held-out"),
-        ("loss/validation", "Loss on held-out"),
+        ("loss", mark("Loss")),
+        ("accuracy/training", mark("Accuracy in training")),
+        ("accuracy", mark("Accuracy on held-out")),
+        ("loss/validation", mark("Loss on held-out")),
     ),
     "ppo": (
-        ("objective/scores", "Reward model score"),
-        ("objective/kl", "KL to SFT, nats"),
-        ("loss/value", "Value loss"),
-        ("objective/rlhf_reward", "Score less KL penalty"),
-        ("objective/entropy", "Entropy"),
-        ("policy/clipfrac", "Clipped share"),
-        ("response/tokens", "Tokens a response"),
-        ("response/ended", "Responses that ended"),
+        ("objective/scores", mark("Reward model score")),
+        ("objective/kl", mark("KL to SFT, nats")),
+        ("loss/value", mark("Value loss")),
+        ("objective/rlhf_reward", mark("Score less KL penalty")),
+        ("objective/entropy", mark("Entropy")),
+        ("policy/clipfrac", mark("Clipped share")),
+        ("response/tokens", mark("Tokens a response")),
+        ("response/ended", mark("Responses that ended")),
     ),
 }
 # The one figure that stands for a checkpoint in a list.
 HEADLINE = {
-    "sft": ("loss/validation", "held-out loss"),
-    "reward": ("accuracy", "held-out accuracy"),
-    "ppo": ("objective/kl", "KL to SFT"),
+    "sft": ("loss/validation", mark("held-out loss")),
+    "reward": ("accuracy", mark("held-out accuracy")),
+    "ppo": ("objective/kl", mark("KL to SFT")),
 }
 POINTS = 160  # a curve of a longer run is thinned to so many
 
@@ -120,6 +121,11 @@ def progress_share(progress: dict[str, Any]) -> float | None:
     return min(1.0, step / of) if isinstance(step, int) and isinstance(of, int) and of > 0 else None
 
 
+def wanted_curves(kind: str, most: int | None = None) -> list[tuple[str, str]]:
+    """The metrics that a job of this kind may draw, with their titles for the reader."""
+    return [(metric, gettext(title)) for metric, title in CURVES.get(kind, ())[:most]]
+
+
 def curves(kind: str, payloads: Iterable[dict[str, Any]], most: int | None = None) -> list[Curve]:
     """The curves of a job from its progress events. A resumed job tells a step again; the later telling counts."""
     series: dict[str, dict[int, float]] = {}
@@ -130,7 +136,7 @@ def curves(kind: str, payloads: Iterable[dict[str, Any]], most: int | None = Non
         for name, value in metrics.items():
             if isinstance(value, int | float) and math.isfinite(value):
                 series.setdefault(name, {})[step] = float(value)
-    found = [_curve(metric, title, series[metric]) for metric, title in CURVES.get(kind, ()) if metric in series]
+    found = [_curve(metric, title, series[metric]) for metric, title in wanted_curves(kind) if metric in series]
     return found[:most]
 
 
@@ -205,4 +211,4 @@ def headline(kind: str, metrics: dict[str, Any]) -> str:
     """The one figure of a checkpoint in words, or ""."""
     metric, words = HEADLINE.get(kind, ("", ""))
     value = metrics.get(metric)
-    return f"{words} {value:.3g}" if isinstance(value, int | float) else ""
+    return f"{gettext(words)} {value:.3g}" if isinstance(value, int | float) else ""

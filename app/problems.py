@@ -22,20 +22,30 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from app.errors import AppError, NotSignedIn
 from app.pages import render
 from app.security import SAFE_METHODS
+from app.translation import gettext as _
+from app.translation import mark
 
 log = logging.getLogger(__name__)
 
 SENTENCES = {
-    400: "The request could not be read.",
-    404: "There is nothing at this address.",
-    405: "This address does not take that kind of request.",
+    400: mark("The request could not be read."),
+    404: mark("There is nothing at this address."),
+    405: mark("This address does not take that kind of request."),
+}
+# What the framework calls an error, in words that a page can show.
+TITLES = {
+    400: mark("Bad Request"),
+    403: mark("Forbidden"),
+    404: mark("Not Found"),
+    405: mark("Method Not Allowed"),
+    413: mark("Request Entity Too Large"),
+    500: mark("Internal Server Error"),
 }
 # Where the framework's own words would not help.
 HINTS: dict[tuple[Any, ...], str] = {
-    (
-        "header",
-        "Idempotency-Key",
-    ): "Send a UUID that you make for this task, so that sending again stores nothing twice",
+    ("header", "Idempotency-Key"): mark(
+        "Send a UUID that you make for this task, so that sending again stores nothing twice"
+    ),
 }
 
 
@@ -89,20 +99,24 @@ async def answer_error(request: Request, status: int, title: str, detail: str, *
 
 async def refusal(request: Request, status: int, detail: str) -> Response:
     """What the middleware answers with."""
-    return await answer_error(request, status, HTTPStatus(status).phrase, detail)
+    return await answer_error(request, status, _phrase(status), detail)
+
+
+def _phrase(status: int) -> str:
+    return _(TITLES.get(status, HTTPStatus(status).phrase))
 
 
 async def app_error(request: Request, error: AppError) -> Response:
     if isinstance(error, NotSignedIn) and not wants_json(request) and request.method in SAFE_METHODS:
         wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/sign-in?next={quote(wanted, safe='')}", status_code=303)
-    return await answer_error(request, error.status, error.title, error.detail, **error.extra)
+    return await answer_error(request, error.status, _(error.title), error.detail, **error.extra)
 
 
 async def http_error(request: Request, error: HTTPException) -> Response:
     """Errors of the framework itself: unknown paths, wrong methods, unreadable or too large bodies."""
-    sentence = SENTENCES.get(error.status_code, error.detail)
-    response = await answer_error(request, error.status_code, HTTPStatus(error.status_code).phrase, sentence)
+    sentence = _(SENTENCES[error.status_code]) if error.status_code in SENTENCES else error.detail
+    response = await answer_error(request, error.status_code, _phrase(error.status_code), sentence)
     response.headers.update(error.headers or {})
     return response
 
@@ -112,7 +126,8 @@ async def validation_error(request: Request, error: RequestValidationError) -> R
     listed = "; ".join(
         f"{entry['field']}: {entry['message']}" if entry["field"] else entry["message"] for entry in errors
     )
-    return await answer_error(request, 422, "Not valid", f"The request is not valid. {listed[:500]}.", errors=errors)
+    sentence = _("The request is not valid. %(listed)s.") % {"listed": listed[:500]}
+    return await answer_error(request, 422, _("Not valid"), sentence, errors=errors)
 
 
 def _place(location: tuple[Any, ...]) -> str:
@@ -122,27 +137,27 @@ def _place(location: tuple[Any, ...]) -> str:
 
 
 def _message(entry: dict[str, Any]) -> str:
-    if entry["loc"] in HINTS:
-        return HINTS[entry["loc"]]
+    if hint := HINTS.get(entry["loc"]):
+        return _(hint)
     if entry["type"] == "json_invalid":
-        return f"The body is no valid JSON: {entry['ctx']['error']}"
+        return _("The body is no valid JSON: %(error)s") % {"error": entry["ctx"]["error"]}
     message = str(entry["msg"]).removeprefix("Value error, ")
     return message.encode("utf-8", "replace").decode().rstrip(".")
 
 
 async def data_error(request: Request, error: Exception) -> Response:
     """Postgres, or UTF-8 before it, refused a value: a character or a number that it cannot hold."""
-    sentence = (
+    sentence = _(
         "A text holds a character that cannot be stored (a zero byte, half a character), or a number is too large."
     )
-    return await answer_error(request, 422, "Not valid", sentence)
+    return await answer_error(request, 422, _("Not valid"), sentence)
 
 
 async def database_error(request: Request, error: Exception) -> Response:
     """The database is away, or two transactions were in each other's way: trying again helps."""
     log.warning("%s %s: %s", request.method, request.url.path, type(error).__name__, exc_info=error)
-    sentence = "The database cannot answer just now. Nothing of this request was stored; try again in a moment."
-    return await answer_error(request, 503, "Not available now", sentence, retry_after=5)
+    sentence = _("The database cannot answer just now. Nothing of this request was stored; try again in a moment.")
+    return await answer_error(request, 503, _("Not available now"), sentence, retry_after=5)
 
 
 def add_error_handlers(app: FastAPI) -> None:

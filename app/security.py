@@ -28,6 +28,7 @@ from app.models import User
 from app.models.columns import Role
 from app.services import prompt_reports, sign_ins, tokens
 from app.settings import get_settings
+from app.translation import gettext as _
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 RANK: dict[str, int] = {Role.LABELER: 0, Role.RESEARCHER: 1, Role.ADMIN: 2}
@@ -134,7 +135,7 @@ Visitor = Annotated[User | None, Depends(visitor, scope="function")]
 def refuse(request: Request, what: str) -> AppError:
     """404 for looking, 403 for acting."""
     if request.method in SAFE_METHODS:
-        return NotFound("There is nothing here, or it is not for your role.")
+        return NotFound(_("There is nothing here, or it is not for your role."))
     return Forbidden(what)
 
 
@@ -143,9 +144,9 @@ def require_role(least: Role | str) -> Callable[..., Awaitable[User]]:
 
     async def check(request: Request, user: Visitor) -> User:
         if user is None:
-            raise NotSignedIn("Sign in to go on.")
+            raise NotSignedIn(_("Sign in to go on."))
         if RANK[user.role] < RANK[least]:
-            raise refuse(request, f"Only somebody with the role {least} may do this.")
+            raise refuse(request, _("Only somebody with the role %(role)s may do this.") % {"role": least})
         return user
 
     return check
@@ -164,7 +165,7 @@ def _api_identity(request: Request, session: Session) -> tuple[User, tuple[str, 
     """The person and the scopes of this request. A token may never do more than its person's role."""
     header = request.headers.get("authorization")
     if header is not None:
-        scheme, _, plain = header.partition(" ")
+        scheme, __, plain = header.partition(" ")
         if scheme.lower() != "bearer" or not plain.strip():
             raise NotSignedIn("Send the token as `Authorization: Bearer <token>`.")
         token = tokens.find_token(session, plain.strip())

@@ -101,9 +101,19 @@ def browser_messages(code: str) -> dict[str, str | Sequence[str]]:
     return said
 
 
+def mark(message: str) -> str:
+    """Mark what is made once and said later: whoever shows it calls gettext."""
+    return message
+
+
 def gettext(message: str) -> str:
     """The message in the language of this request."""
     return _catalog(_language.get()).gettext(message)
+
+
+def pgettext(context: str, message: str) -> str:
+    """The same for a message that English says alike in several senses; the context tells which one."""
+    return _catalog(_language.get()).pgettext(context, message)
 
 
 def ngettext(one: str, many: str, count: int) -> str:

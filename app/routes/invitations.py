@@ -11,6 +11,7 @@ from app.errors import Invalid
 from app.pages import render
 from app.security import SessionDep, session_token, set_session_cookie
 from app.services import users
+from app.translation import gettext as _
 
 router = APIRouter()
 
@@ -33,7 +34,7 @@ def accept_invitation(
     invited = users.find_invited(session, token)
     try:
         if password != repeated:
-            raise Invalid("The two passwords are not the same. Type them again.")
+            raise Invalid(_("The two passwords are not the same. Type them again."))
         user = users.accept_invitation(session, token, password)
     except Invalid as error:
         return render(

@@ -17,7 +17,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from app.errors import Conflict
 from app.models import Checkpoint, Job, Project, Round
 from app.pages import render
-from app.plots import CURVES, Curve, curves, progress_share
+from app.plots import Curve, curves, progress_share, wanted_curves
 from app.routes.loop import EVENTS
 from app.security import Admin, Researcher, SessionDep
 from app.services import jobs
@@ -65,7 +65,7 @@ def _job_page(request: Request, session: SessionDep, job_id: int, problem: str |
         checkpoint=session.get(Checkpoint, made) if isinstance(made, int) else None,
         progress=1.0 if job.state == "succeeded" else progress_share(job.progress),
         curves=curves(job.kind, (event.payload for event in jobs.list_events(session, job_id, limit=EVENTS))),
-        wanted=CURVES.get(job.kind, ()),
+        wanted=wanted_curves(job.kind),
         log=_tail(job_folder(job) / "log.txt"),
         problem=problem,
     )

@@ -12,23 +12,24 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict
 from app.models import Project
 from app.pages import render
-from app.plots import CURVES, Curve, RingStation, curves, headline, progress_share, ring
+from app.plots import Curve, RingStation, curves, headline, progress_share, ring, wanted_curves
 from app.security import Admin, CurrentUser, SessionDep
 from app.services import jobs, overview, projects, rounds
 from app.services.overview import LoopOverview
+from app.translation import gettext, mark
 
 router = APIRouter()
 
 EVENTS = 20_000  # of a job that are read for its curves
 PHASES = {
-    "collecting_demonstrations": "people are writing",
-    "sft": "fine-tuning",
-    "sampling": "sampling",
-    "collecting_rankings": "people are ranking",
-    "reward": "reward model",
-    "ppo": "PPO",
-    "finished": "finished",
-    "failed": "failed",
+    "collecting_demonstrations": mark("people are writing"),
+    "sft": mark("fine-tuning"),
+    "sampling": mark("sampling"),
+    "collecting_rankings": mark("people are ranking"),
+    "reward": mark("reward model"),
+    "ppo": mark("PPO"),
+    "finished": mark("finished"),
+    "failed": mark("failed"),
 }
 STATION_PAGES = {"prompts": "/prompts", "collecting_demonstrations": "/data", "collecting_rankings": "/data"}
 
@@ -91,12 +92,12 @@ def _loop_page(request: Request, session: Session, project: Project, problem: st
         overview=found,
         stations=ring(found.stations, progress),
         hrefs=_hrefs(project, found),
-        phase=PHASES.get(found.round.phase, found.round.phase),
+        phase=gettext(PHASES[found.round.phase]) if found.round.phase in PHASES else found.round.phase,
         progress=progress,
         curves=curves(job.kind, (e.payload for e in jobs.list_events(session, job.id, limit=EVENTS)), most=3)
         if job is not None
         else [],
-        wanted=CURVES.get(job.kind, ())[:3] if job is not None else (),
+        wanted=wanted_curves(job.kind, 3) if job is not None else (),
         headlines={c.id: headline(c.kind, c.metrics) for c in found.checkpoints},
         problem=problem,
     )

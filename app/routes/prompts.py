@@ -16,6 +16,7 @@ from app.pages import render
 from app.security import Admin, Researcher, SessionDep
 from app.services import audit, browsing, projects, prompts
 from app.settings import get_settings
+from app.translation import gettext as _
 
 router = APIRouter()
 
@@ -37,7 +38,7 @@ async def read_upload(request: Request, user: Admin) -> AsyncIterator[UploadFile
     async with request.form(max_files=1, max_fields=4) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
-            raise Invalid("Choose a file to upload.")
+            raise Invalid(_("Choose a file to upload."))
         yield file
 
 
@@ -55,7 +56,11 @@ def import_prompts(
         with session.begin_nested():
             count = prompts.import_prompts(session, project, file_lines(file.file), source="import")
     except Invalid as error:
-        problem = {"detail": error.detail, "errors": error.extra.get("errors", []), "file": file.filename or "the file"}
+        problem = {
+            "detail": error.detail,
+            "errors": error.extra.get("errors", []),
+            "file": file.filename or _("the file"),
+        }
         return _prompts_page(request, session, project, problem=problem)
     audit.record(session, user, "prompts.imported", f"project:{project.id}", rows=count)
     return RedirectResponse(f"/projects/{slug}/prompts?imported={count}", status_code=303)

@@ -15,14 +15,15 @@ from starlette.datastructures import FormData
 
 from app.errors import Invalid
 from app.models import Assignment, Guideline, Project, Prompt
+from app.names import named
 from app.routes.answer_forms import answer_from_draft, answer_from_form
 from app.rules.label_schemas import Fields, Flag
 from app.rules.revisions import LETTERS
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 from app.services.revisions import as_draft
+from app.translation import gettext as _
 
-WHO = {"user": "User", "assistant": "Assistant", "system": "System"}
 RATINGS = 7
 
 
@@ -138,7 +139,7 @@ def write_page(task: Task, guideline: Guideline, *, form: FormData | None, **sha
     answer = answer_from_form(form) if form is not None else answer_from_draft(_draft(task))
     return WritePage(
         **_shared(task, guideline, **shared),
-        heading="Edit your answer" if task.label else "Write an answer",
+        heading=_("Edit your answer") if task.label else _("Write an answer"),
         text=answer.text,
         chat=task.project.chat,
         rounds=answer.rounds if task.project.chat else [],
@@ -147,7 +148,7 @@ def write_page(task: Task, guideline: Guideline, *, form: FormData | None, **sha
 
 
 def prompt_turns(prompt: Prompt) -> list[Turn]:
-    return [Turn(WHO.get(turn["role"], turn["role"]), turn["content"]) for turn in prompt.messages]
+    return [Turn(named(turn["role"]), turn["content"]) for turn in prompt.messages]
 
 
 def _shared(task: Task, guideline: Guideline, **shared: Unpack[Shared]) -> dict[str, Any]:

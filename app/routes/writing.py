@@ -26,6 +26,7 @@ from app.routes.task_pages import Turn, prompt_turns
 from app.security import CurrentUser, SessionDep
 from app.services import answers, assignments, desk, drafts, edits, guidelines, projects, token_counts
 from app.services.edits import Editable
+from app.translation import gettext as _
 
 router = APIRouter()
 
@@ -56,7 +57,7 @@ class EditPage:
     text: str
     sources: list[dict[str, str]]
     problem: str | None
-    heading: str = "Write a better one"
+    heading: str
     draft: Any = None
     saved_at: datetime | None = None
     ended: None = None
@@ -135,7 +136,7 @@ def token_count(session: Session, user: User, slug: str, text: str, assignment_i
     project = projects.get_project(session, slug)
     task = assignments.load_task(session, assignment_id, user) if assignment_id is not None else None
     if task is not None and task.project.id != project.id:
-        raise Invalid("That task belongs to another project.")
+        raise Invalid(_("That task belongs to another project."))
     count = token_counts.count_tokens(project, text, task.prompt.messages if task else ())
     return {name: getattr(count, name) for name in ("tokens", "prompt_tokens", "limit", "reason")}
 
@@ -186,5 +187,6 @@ def _edit_page(
         problem=problem,
         draft=kept.content if kept and not problem else None,
         saved_at=kept.saved_at if kept else None,
+        heading=_("Write a better one"),
     )
     return render(request, "completions/edit.html", page, status=422 if problem else 200)

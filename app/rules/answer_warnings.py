@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.rules.languages import differ
+from app.translation import gettext as _
 
 OTHER_LANGUAGE, FAR_TOO_SHORT, PASTED = "other_language", "far_too_short", "pasted"
-NAMES = {OTHER_LANGUAGE: "other language", FAR_TOO_SHORT: "far too short", PASTED: "pasted in part"}
 
 FEWEST_WORDS = 5
 SHARE_OF_USUAL = 0.2
@@ -90,21 +90,23 @@ def _language_warning(asked: str, answers: Sequence[str]) -> Warned | None:
     names = next((names for answer in answers if (names := differ(asked, answer)) is not None), None)
     if names is None:
         return None
-    return Warned(OTHER_LANGUAGE, f"The prompt seems to be in {names[0]}, the answer in {names[1]}.")
+    sentence = _("The prompt seems to be in %(first)s, the answer in %(second)s.")
+    return Warned(OTHER_LANGUAGE, sentence % {"first": names[0], "second": names[1]})
 
 
 def _length_warning(asked: str, words: int, use_case: str | None, usual_words: float | None) -> Warned | None:
     if not wants_more(asked, use_case):
         return None
     if usual_words is not None and words < SHARE_OF_USUAL * usual_words:
-        usually = f"half of all answers have {usual_words:,.0f} words or more"
-        return Warned(FAR_TOO_SHORT, f"Far shorter than usual here: {usually}.")
+        sentence = _("Far shorter than usual here: half of all answers have %(words)s words or more.")
+        return Warned(FAR_TOO_SHORT, sentence % {"words": f"{usual_words:,.0f}"})
     if words < FEWEST_WORDS:
-        return Warned(FAR_TOO_SHORT, "Very short for what the prompt asks.")
+        return Warned(FAR_TOO_SHORT, _("Very short for what the prompt asks."))
     return None
 
 
 def _pasted_warning(share: float | None) -> Warned | None:
     if share is None or share < PASTED_SHARE:
         return None
-    return Warned(PASTED, f"{100 * share:.0f} % of this was pasted; it is recorded with your answer.")
+    sentence = _("%(share)s %% of this was pasted; it is recorded with your answer.")
+    return Warned(PASTED, sentence % {"share": f"{100 * share:.0f}"})

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.translation import gettext as _
+
 LONGEST_TEXT = 100_000  # characters of the answer and all further turns together
 MOST_TURNS = 100  # after the first answer
 MOST_SOURCES = 10
@@ -16,11 +18,11 @@ LONGEST_URL, LONGEST_NOTE = 2000, 500
 def text_problem(text: str, turns: Sequence[Any] = ()) -> str | None:
     """Why the answer cannot be stored, as a sentence; None when it can."""
     if not text.strip():
-        return "The answer is empty. Write one, or skip the task."
+        return _("The answer is empty. Write one, or skip the task.")
     if len(text) + sum(len(turn["content"]) for turn in turns) > LONGEST_TEXT:
-        return f"The answer is longer than {LONGEST_TEXT:,} characters."
+        return _("The answer is longer than %(most)s characters.") % {"most": f"{LONGEST_TEXT:,}"}
     if any("\x00" in part for part in (text, *(turn["content"] for turn in turns))):
-        return "The answer holds a zero byte, which no text may."
+        return _("The answer holds a zero byte, which no text may.")
     return None
 
 
@@ -29,18 +31,25 @@ def turns_problem(turns: Any, chat: bool) -> str | None:
     if not turns:
         return None
     if not chat:
-        return "This project takes one answer to a prompt, not a conversation."
+        return _("This project takes one answer to a prompt, not a conversation.")
     if not isinstance(turns, list) or len(turns) > MOST_TURNS:
-        return f"A conversation may go on for {MOST_TURNS} turns at most."
+        return _("A conversation may go on for %(most)s turns at most.") % {"most": MOST_TURNS}
     for number, turn in enumerate(turns):
         role = "assistant" if number % 2 else "user"
         if not isinstance(turn, dict) or set(turn) != {"role", "content"} or turn["role"] != role:
-            return f"Turn {number + 1} after the answer must be an object of the {role} with `role` and `content`."
+            sentence = _(
+                "Turn %(number)s after the answer must be an object of the %(role)s with `role` and `content`."
+            )
+            return sentence % {"number": number + 1, "role": role}
         if not isinstance(turn["content"], str) or not turn["content"].strip():
-            what = "answer" if role == "assistant" else "message of the user"
-            return f"The {what} in round {number // 2 + 2} is empty. Write it, or remove that round."
+            sentence = (
+                _("The answer in round %(round)s is empty. Write it, or remove that round.")
+                if role == "assistant"
+                else _("The message of the user in round %(round)s is empty. Write it, or remove that round.")
+            )
+            return sentence % {"round": number // 2 + 2}
     if len(turns) % 2:
-        return "The conversation ends with the user. Write the last answer, or remove that round."
+        return _("The conversation ends with the user. Write the last answer, or remove that round.")
     return None
 
 
@@ -53,15 +62,16 @@ def clean_turns(turns: Iterable[dict[str, str]] | None) -> list[dict[str, str]] 
 def sources_problem(sources: Any) -> str | None:
     """Why the list of sources cannot be stored, as a sentence; None when it can."""
     if not isinstance(sources, list) or len(sources) > MOST_SOURCES:
-        return f"Name {MOST_SOURCES} sources at most."
+        return _("Name %(most)s sources at most.") % {"most": MOST_SOURCES}
     for source in sources:
         if not isinstance(source, dict) or not set(source) <= {"url", "note"}:
-            return "A source must be an object with `url` and, if you like, `note`."
+            return _("A source must be an object with `url` and, if you like, `note`.")
         url, note = source.get("url"), source.get("note") or ""
         if not isinstance(url, str) or not _is_web_address(url):
-            return f"“{str(url or '')[:80]}” is no address of a web page. It has to begin with https:// or http://."
+            sentence = _("“%(address)s” is no address of a web page. It has to begin with https:// or http://.")
+            return sentence % {"address": str(url or "")[:80]}
         if not isinstance(note, str) or len(note) > LONGEST_NOTE or "\x00" in note:
-            return f"The note of a source may have {LONGEST_NOTE} characters at most."
+            return _("The note of a source may have %(most)s characters at most.") % {"most": LONGEST_NOTE}
     return None
 
 

@@ -10,12 +10,32 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
+from app.translation import gettext as _
+from app.translation import mark
+
 MOST_FLAGS = 20
 LONGEST_LABEL = 80
 KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 FlagKind = Literal["response_flags", "prompt_flags"]
 FLAG_KINDS: dict[FlagKind, str] = {"response_flags": "flag of a response", "prompt_flags": "flag of the prompt"}
+
+
+# What a version says about flags, by what happened to them.
+CHANGES: dict[FlagKind, dict[str, str]] = {
+    "response_flags": {
+        "new": mark("New flag of a response: %(label)s (%(key)s)."),
+        "out": mark("Took out a flag of a response: %(label)s (%(key)s)."),
+        "reworded": mark("Reworded a flag of a response: “%(before)s” is now “%(label)s” (%(key)s)."),
+        "order": mark("Put each flag of a response in another order."),
+    },
+    "prompt_flags": {
+        "new": mark("New flag of the prompt: %(label)s (%(key)s)."),
+        "out": mark("Took out a flag of the prompt: %(label)s (%(key)s)."),
+        "reworded": mark("Reworded a flag of the prompt: “%(before)s” is now “%(label)s” (%(key)s)."),
+        "order": mark("Put each flag of the prompt in another order."),
+    },
+}
 
 
 class Flag(TypedDict):
@@ -94,17 +114,20 @@ def flag_problems(flags: Sequence[Flag]) -> list[str]:
     """Why these cannot be asked, as sentences."""
     problems = []
     if len(flags) > MOST_FLAGS:
-        problems.append(f"At most {MOST_FLAGS} flags; these are {len(flags)}.")
+        problems.append(_("At most %(most)s flags; these are %(count)s.") % {"most": MOST_FLAGS, "count": len(flags)})
     for flag in flags:
         if not KEY.fullmatch(flag["key"]):
-            problems.append(f"“{flag['key'][:50]}” is no key: small letters, digits and _, a letter first, 40 at most.")
+            sentence = _("“%(key)s” is no key: small letters, digits and _, a letter first, 40 at most.")
+            problems.append(sentence % {"key": flag["key"][:50]})
         label = flag["label"]
         if not label.strip():
-            problems.append(f"The flag {flag['key'][:50]} has no label.")
+            problems.append(_("The flag %(key)s has no label.") % {"key": flag["key"][:50]})
         elif len(label) > LONGEST_LABEL or any(ord(sign) < 32 or ord(sign) == 127 for sign in label):
-            problems.append(f"“{label[:40]}…” must be one line of at most {LONGEST_LABEL} characters.")
-    problems += [f"The key {key} is there twice." for key in _twice(flag["key"] for flag in flags)]
-    problems += [f"“{label}” is there twice." for label in _twice(flag["label"].strip().lower() for flag in flags)]
+            sentence = _("“%(label)s…” must be one line of at most %(most)s characters.")
+            problems.append(sentence % {"label": label[:40], "most": LONGEST_LABEL})
+    problems += [_("The key %(key)s is there twice.") % {"key": key} for key in _twice(flag["key"] for flag in flags)]
+    labels = _twice(flag["label"].strip().lower() for flag in flags)
+    problems += [_("“%(label)s” is there twice.") % {"label": label} for label in labels]
     return problems
 
 
@@ -150,23 +173,25 @@ def describe_changes(before: Fields, after: Fields) -> list[str]:
     """What a version asks otherwise than the one before it, a sentence each."""
     changes = []
     if before["ratings"] != after["ratings"]:
-        changes.append("Asks for ratings." if after["ratings"] else "Asks for no ratings any more.")
+        changes.append(_("Asks for ratings.") if after["ratings"] else _("Asks for no ratings any more."))
     if before["confidence"] != after["confidence"]:
-        changes.append("Asks how sure the labeler is." if after["confidence"] else "Asks for no confidence any more.")
-    for kind, name in FLAG_KINDS.items():
-        changes += _flag_changes(before[kind], after[kind], name)
+        asks = _("Asks how sure the labeler is.") if after["confidence"] else _("Asks for no confidence any more.")
+        changes.append(asks)
+    for kind in FLAG_KINDS:
+        changes += _flag_changes(before[kind], after[kind], CHANGES[kind])
     return changes
 
 
-def _flag_changes(before: Sequence[Flag], after: Sequence[Flag], name: str) -> list[str]:
+def _flag_changes(before: Sequence[Flag], after: Sequence[Flag], said: Mapping[str, str]) -> list[str]:
     old, new = ({flag["key"]: flag["label"] for flag in flags} for flags in (before, after))
-    changes = [f"New {name}: {label} ({key})." for key, label in new.items() if key not in old]
-    changes += [f"Took out a {name}: {label} ({key})." for key, label in old.items() if key not in new]
+    came, went, reworded, moved = (said[what] for what in ("new", "out", "reworded", "order"))
+    changes = [_(came) % {"label": label, "key": key} for key, label in new.items() if key not in old]
+    changes += [_(went) % {"label": label, "key": key} for key, label in old.items() if key not in new]
     changes += [
-        f"Reworded a {name}: “{old[key]}” is now “{label}” ({key})."
+        _(reworded) % {"before": old[key], "label": label, "key": key}
         for key, label in new.items()
         if key in old and old[key] != label
     ]
     if [key for key in old if key in new] != [key for key in new if key in old]:
-        changes.append(f"Put each {name} in another order.")
+        changes.append(_(moved))
     return changes

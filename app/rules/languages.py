@@ -11,24 +11,61 @@ import unicodedata
 from collections import Counter
 from functools import lru_cache
 
+from app.translation import gettext, mark
+
 LOOKED_AT = 4000  # characters; enough to tell
 FEWEST_LETTERS = 12
 FEWEST_WORDS = 4  # of a language's own small words
 CLEAR_SHARE = 0.6  # of the letters, for a script; for a language, the most that the next best may have of its words
 
 # Scripts that one language mixes count as one.
-SAME = {"HIRAGANA": "Chinese or Japanese", "KATAKANA": "Chinese or Japanese", "CJK": "Chinese or Japanese"}
+EAST_ASIAN = mark("Chinese or Japanese")
+SAME = {"HIRAGANA": EAST_ASIAN, "KATAKANA": EAST_ASIAN, "CJK": EAST_ASIAN}
+# Those whose letters have a name in every language of the interface.
+SCRIPTS = {
+    "Latin": mark("Latin letters"),
+    "Greek": mark("Greek letters"),
+    "Cyrillic": mark("Cyrillic letters"),
+    "Arabic": mark("Arabic letters"),
+    "Hebrew": mark("Hebrew letters"),
+    "Devanagari": mark("Devanagari letters"),
+    "Hangul": mark("Hangul letters"),
+    "Thai": mark("Thai letters"),
+}
 
 SMALL_WORDS = {
-    "English": "the and is are was of to in that it for with as on you this be have not from at by or an what how can",
-    "German": "der die das und ist nicht ein eine zu den mit sich auf für von dem des im auch es wie sie ich wir oder",
-    "French": "le la les et est des un une dans que pour qui pas sur avec vous ne au ce il je nous plus sont par du",
-    "Spanish": "el los las y es en un una que por con no para del se lo como más pero su al son está este muy hay",
-    "Italian": "il lo gli e è di che un una non per con del della sono nel alla come più ma anche questo dei si da",
+    mark(
+        "English"
+    ): "the and is are was of to in that it for with as on you this be have not from at by or an what how can",
+    mark(
+        "German"
+    ): "der die das und ist nicht ein eine zu den mit sich auf für von dem des im auch es wie sie ich wir oder",
+    mark(
+        "French"
+    ): "le la les et est des un une dans que pour qui pas sur avec vous ne au ce il je nous plus sont par du",
+    mark(
+        "Spanish"
+    ): "el los las y es en un una que por con no para del se lo como más pero su al son está este muy hay",
+    mark(
+        "Italian"
+    ): "il lo gli e è di che un una non per con del della sono nel alla come più ma anche questo dei si da",
     "Portuguese": "o os as e é em um uma que não por com para do da dos se no na mais como mas ao são você isso",
-    "Dutch": "de het een en is van ik te dat niet op zijn voor met aan er maar om ook als je wij of naar bij deze",
+    mark(
+        "Dutch"
+    ): "de het een en is van ik te dat niet op zijn voor met aan er maar om ook als je wij of naar bij deze",
     "Swedish": "och att det som en på är av för med den till inte om ett har jag vi kan från eller så men du ska",
     "Polish": "i w nie na się z że do jest to o jak ale po co tak za od przez dla są oraz czy być może tym",
+}
+LANGUAGES = {
+    "English": mark("English"),
+    "German": mark("German"),
+    "French": mark("French"),
+    "Spanish": mark("Spanish"),
+    "Italian": mark("Italian"),
+    "Portuguese": mark("Portuguese"),
+    "Dutch": mark("Dutch"),
+    "Swedish": mark("Swedish"),
+    "Polish": mark("Polish"),
 }
 WORDS_OF = {language: frozenset(words.split()) for language, words in SMALL_WORDS.items()}
 
@@ -44,7 +81,7 @@ def script_of(text: str) -> str | None:
     counts = Counter(_script(character) for character in text[:LOOKED_AT] if character.isalpha())
     letters = counts.total()
     # A Chinese character says as much as a word of letters.
-    if letters < (FEWEST_LETTERS if counts["Chinese or Japanese"] * 2 < letters else 4):
+    if letters < (FEWEST_LETTERS if counts[EAST_ASIAN] * 2 < letters else 4):
         return None
     script, count = counts.most_common(1)[0]
     return script if count >= CLEAR_SHARE * letters else None
@@ -60,16 +97,18 @@ def language_of(text: str) -> str | None:
 
 
 def differ(first: str, second: str) -> tuple[str, str] | None:
-    """The names of the two texts' scripts, or languages, where both are clear and differ."""
+    """The names of the two texts' scripts, or languages, where both are clear and differ, for the reader."""
     scripts = script_of(first), script_of(second)
     if scripts[0] and scripts[1] and scripts[0] != scripts[1]:
         return _letters(scripts[0]), _letters(scripts[1])
     if scripts == ("Latin", "Latin"):
         languages = language_of(first), language_of(second)
         if languages[0] and languages[1] and languages[0] != languages[1]:
-            return languages[0], languages[1]
+            return gettext(LANGUAGES[languages[0]]), gettext(LANGUAGES[languages[1]])
     return None
 
 
 def _letters(script: str) -> str:
-    return script if script in SAME.values() else f"{script} letters"
+    if script == EAST_ASIAN:
+        return gettext(script)
+    return gettext(SCRIPTS[script]) if script in SCRIPTS else gettext("%(script)s letters") % {"script": script}

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from app.translation import gettext as _
+
 ROLES = ("system", "user", "assistant")
 SPLITS = ("train", "validation", "evaluation")
 MAX_MESSAGES = 200
@@ -34,41 +36,43 @@ OPENING = 200  # characters: prompts of one author that open alike are one promp
 def messages_problem(messages: Any) -> str | None:
     """Why `messages` is no conversation that can be answered, as a sentence; None when it is one."""
     if not isinstance(messages, list) or not messages:
-        return "`messages` must be a list with at least one message."
+        return _("`messages` must be a list with at least one message.")
     if len(messages) > MAX_MESSAGES:
-        return f"`messages` has {len(messages)} turns; {MAX_MESSAGES} is the limit."
+        sentence = _("`messages` has %(count)s turns; %(most)s is the limit.")
+        return sentence % {"count": len(messages), "most": MAX_MESSAGES}
     for number, message in enumerate(messages, start=1):
         if not isinstance(message, dict) or set(message) != {"role", "content"}:
-            return f"Message {number} must be an object with exactly `role` and `content`."
+            return _("Message %(number)s must be an object with exactly `role` and `content`.") % {"number": number}
         if message["role"] not in ROLES:
-            return f"Message {number} has the role {message['role']!r}; use system, user or assistant."
+            sentence = _("Message %(number)s has the role %(role)s; use system, user or assistant.")
+            return sentence % {"number": number, "role": repr(message["role"])}
         if not isinstance(message["content"], str) or not message["content"].strip():
-            return f"Message {number} has no text."
+            return _("Message %(number)s has no text.") % {"number": number}
         if "\x00" in message["content"]:
-            return f"Message {number} holds a zero byte, which no text may."
+            return _("Message %(number)s holds a zero byte, which no text may.") % {"number": number}
     if messages[-1]["role"] != "user":
-        return "The last message must be the user's: it is the turn to be answered."
+        return _("The last message must be the user's: it is the turn to be answered.")
     return None
 
 
 def row_problem(row: Any) -> str | None:
     """Why an imported row is refused; None when it is sound."""
     if not isinstance(row, dict):
-        return "Each line must be a JSON object."
+        return _("Each line must be a JSON object.")
     if problem := text_problem(row):
         return problem
     if ("messages" in row) == ("prompt" in row):
-        return "Give either `messages` or `prompt`."
+        return _("Give either `messages` or `prompt`.")
     if "prompt" in row and not isinstance(row["prompt"], str):
-        return "`prompt` must be text; a conversation goes into `messages`."
+        return _("`prompt` must be text; a conversation goes into `messages`.")
     if problem := messages_problem(row_messages(row)):
         return problem
     for name in ("id", "use_case"):
         value = row.get(name)
         if value is not None and not _is_name(value):
-            return f"`{name}` must be a short text."
+            return _("`%(name)s` must be a short text.") % {"name": name}
     if row.get("split", "train") not in SPLITS:
-        return f"`split` is {row['split']!r}; use train, validation or evaluation."
+        return _("`split` is %(split)s; use train, validation or evaluation.") % {"split": repr(row["split"])}
     return None
 
 
@@ -78,15 +82,17 @@ def _is_name(value: Any) -> bool:
     return 0 < len(str(value)) <= MAX_NAME
 
 
-def text_problem(row: Any) -> str | None:
-    """Why a row's text cannot be stored, wherever it stands in it; None when all of it can."""
+def text_problem(row: Any, typed: bool = False) -> str | None:
+    """Why a text cannot be stored, wherever it stands in the row, or `typed` by hand; None when all of it can."""
     for text in _texts(row):
         if "\x00" in text:
-            return "The line holds a zero byte, which no text may."
+            sentence = _("The line holds a zero byte, which no text may.")
+            return _("The text holds a zero byte, which no text may.") if typed else sentence
         try:
             text.encode()
         except UnicodeEncodeError:
-            return "The line holds half a character (a lone surrogate)."
+            sentence = _("The line holds half a character (a lone surrogate).")
+            return _("The text holds half a character (a lone surrogate).") if typed else sentence
     return None
 
 

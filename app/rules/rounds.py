@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.translation import gettext as _
+
 COLLECTING_DEMONSTRATIONS = "collecting_demonstrations"
 SFT = "sft"
 SAMPLING = "sampling"
@@ -89,9 +91,9 @@ def opening_phase(facts: Facts, has_policy: bool) -> str:
 def launch_problem(phase: str, facts: Facts) -> str | None:
     """Why an admin's 'start now' cannot be met, as a sentence; None when it can."""
     if phase == COLLECTING_DEMONSTRATIONS and not facts.demonstrations:
-        return "There is no demonstration to train on yet. Write at least one, or import some."
+        return _("There is no demonstration to train on yet. Write at least one, or import some.")
     if phase == COLLECTING_RANKINGS and not facts.rankings:
-        return "There is no ranking to train on yet. Rank at least one comparison first."
+        return _("There is no ranking to train on yet. Rank at least one comparison first.")
     if phase in WORKING and facts.job_state in ("queued", "running"):
-        return "This round is training already. Cancel its job first if it should start anew."
+        return _("This round is training already. Cancel its job first if it should start anew.")
     return None

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.models import Checkpoint, Demonstration, Job, Ranking, Round, Snapshot, SnapshotItem
+from app.translation import gettext as _
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def list_checkpoints(session: Session, project_id: int) -> list[Checkpoint]:
 def get_checkpoint(session: Session, checkpoint_id: int) -> Checkpoint:
     checkpoint = session.get(Checkpoint, checkpoint_id)
     if checkpoint is None:
-        raise NotFound(f"There is no checkpoint {checkpoint_id}.")
+        raise NotFound(_("There is no checkpoint %(id)s.") % {"id": checkpoint_id})
     return checkpoint
 
 
@@ -98,7 +99,10 @@ def label_reach(session: Session, kind: str, label_id: int) -> LabelReach:
     label: Demonstration | Ranking | None
     label = session.get(Demonstration, label_id) if kind == "demonstration" else session.get(Ranking, label_id)
     if label is None:
-        raise NotFound(f"There is no {kind} {label_id}.")
+        sentence = (
+            _("There is no demonstration %(id)s.") if kind == "demonstration" else _("There is no ranking %(id)s.")
+        )
+        raise NotFound(sentence % {"id": label_id})
     column = SnapshotItem.demonstration_id if kind == "demonstration" else SnapshotItem.ranking_id
     snapshots = list(
         session.scalars(

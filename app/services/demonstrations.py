@@ -18,6 +18,7 @@ from app.rules.prompts import content_hash, row_messages
 from app.services import prompts, revisions
 from app.services.answers import Details, answer_columns, check_answer
 from app.services.labels import make_anew, seconds_spent, store_once
+from app.translation import gettext as _
 
 NO_DETAILS = Details()
 
@@ -80,7 +81,7 @@ def _maker(
 def get_demonstration(session: Session, demonstration_id: int) -> Demonstration:
     demonstration = session.get(Demonstration, demonstration_id)
     if demonstration is None:
-        raise NotFound("There is no such demonstration.")
+        raise NotFound(_("There is no such demonstration."))
     return demonstration
 
 
@@ -106,12 +107,13 @@ def import_demonstrations(
     for number, row, problem in prompts.read_rows(lines):
         response = row.get("response")
         if problem is None and not (isinstance(response, str) and response.strip()):
-            problem = "`response` must be the text of the answer."
+            problem = _("`response` must be the text of the answer.")
         if problem is not None:
             errors.append({"line": number, "message": problem})
         rows.append(row)
     if errors:
-        raise Invalid(f"Nothing was imported: {len(errors)} rows are not valid.", errors=errors[: prompts.ERRORS_SHOWN])
+        sentence = _("Nothing was imported: %(count)s rows are not valid.") % {"count": len(errors)}
+        raise Invalid(sentence, errors=errors[: prompts.ERRORS_SHOWN])
     for start in range(0, len(rows), prompts.BATCH):
         _store_demonstrations(session, project, rows[start : start + prompts.BATCH], source, simulated)
     return len(rows)

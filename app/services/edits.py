@@ -19,6 +19,7 @@ from app.services import assignments, drafts
 from app.services.answers import Details, answer_columns, check_answer
 from app.services.labels import LONGEST_SECONDS
 from app.services.token_counts import count_tokens
+from app.translation import gettext as _
 
 SOURCE = "edit"  # of the demonstration and of the ranking
 
@@ -49,7 +50,7 @@ def load_editable(session: Session, completion_id: UUID, user: User) -> Editable
     ).one_or_none()
     project = session.get_one(Project, found[1].project_id) if found is not None else None
     if found is None or project is None or not project.improves_responses:
-        raise NotFound("There is no response here that you could write a better one for.")
+        raise NotFound(_("There is no response here that you could write a better one for."))
     return Editable(found[0], found[1], project, session.get_one(Prompt, found[0].prompt_id))
 
 
@@ -67,14 +68,14 @@ def submit_edit(
     assignments.lock_for_submission(session, editable.assignment.id, user)  # a repeat waits for the first try
     if (stored := _stored(session, user, key)) is not None:
         if stored.edited_completion_id != completion_id:
-            raise Conflict("This Idempotency-Key was used for another text. Make a new one for every text.")
+            raise Conflict(_("This Idempotency-Key was used for another text. Make a new one for every text."))
         return stored
     refuse_second(session, completion_id, user)
     check_answer(editable.project, text, details)
     if _plain(text) == _plain(editable.completion.text):
-        raise Invalid("The text is still the response as it was. Change it, or leave this page.")
+        raise Invalid(_("The text is still the response as it was. Change it, or leave this page."))
     if seconds is not None and not seconds >= 0:
-        raise Invalid("The time spent cannot be negative.")
+        raise Invalid(_("The time spent cannot be negative."))
     seconds = None if seconds is None else min(seconds, LONGEST_SECONDS)
     demonstration = Demonstration(
         project_id=editable.project.id,
@@ -112,7 +113,7 @@ def _stored(session: Session, user: User, key: UUID) -> Demonstration | None:
 def refuse_second(session: Session, completion_id: UUID, user: User) -> None:
     """Raises Conflict when she has bettered this response before."""
     if edited_ids(session, user, [completion_id]):
-        raise Conflict("You have written a better one for this response already. It is stored.")
+        raise Conflict(_("You have written a better one for this response already. It is stored."))
 
 
 def _plain(text: str) -> str:

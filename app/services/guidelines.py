@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.errors import Invalid, NotFound
 from app.models import Guideline, GuidelineReading, Project, User
 from app.rules.guidelines import Line, compare_texts
+from app.translation import gettext as _
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ def current_guideline(session: Session, project_id: int) -> Guideline:
         select(Guideline).where(Guideline.project_id == project_id).order_by(Guideline.version.desc()).limit(1)
     )
     if guideline is None:
-        raise NotFound("This project has no guidelines.")
+        raise NotFound(_("This project has no guidelines."))
     return guideline
 
 
@@ -36,7 +37,7 @@ def get_guideline(session: Session, project_id: int, version: int) -> Guideline:
         select(Guideline).where(Guideline.project_id == project_id, Guideline.version == version)
     )
     if guideline is None:
-        raise NotFound("There is no such version of the guidelines.")
+        raise NotFound(_("There is no such version of the guidelines."))
     return guideline
 
 
@@ -50,11 +51,13 @@ def list_guidelines(session: Session, project_id: int) -> list[Guideline]:
 def publish_guideline(session: Session, project: Project, text: str) -> Guideline:
     """Add the next version; labels from now on carry its number. Raises Invalid for an empty or unchanged text."""
     if not text.strip():
-        raise Invalid("Guidelines cannot be empty.")
+        raise Invalid(_("Guidelines cannot be empty."))
     session.execute(select(Project.id).where(Project.id == project.id).with_for_update())
     newest = current_guideline(session, project.id)
     if newest.text == text:
-        raise Invalid(f"This is version {newest.version} word for word; nothing was published.")
+        raise Invalid(
+            _("This is version %(version)s word for word; nothing was published.") % {"version": newest.version}
+        )
     guideline = Guideline(project_id=project.id, version=newest.version + 1, text=text)
     session.add(guideline)
     session.flush()

@@ -23,6 +23,8 @@ from app.models import Job, JobEvent, User
 from app.models.columns import JobState
 from app.services import audit
 from app.settings import get_settings
+from app.translation import gettext as _
+from app.translation import mark
 
 ENDED = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
@@ -79,7 +81,7 @@ def create_job(
 def get_job(session: Session, job_id: int) -> Job:
     job = session.get(Job, job_id)
     if job is None:
-        raise NotFound(f"There is no job {job_id}.")
+        raise NotFound(_("There is no job %(id)s.") % {"id": job_id})
     return job
 
 
@@ -94,13 +96,20 @@ def list_events(session: Session, job_id: int, after: int = 0, limit: int = 1000
     return list(session.scalars(query.order_by(JobEvent.seq).limit(limit)))
 
 
+_ENDED_ALREADY = {
+    "succeeded": mark("Job %(id)s has already ended: it succeeded."),
+    "failed": mark("Job %(id)s has already ended: it failed."),
+    "cancelled": mark("Job %(id)s has already ended: it was cancelled."),
+}
+
+
 def request_cancel(session: Session, job_id: int, user: User | None) -> Job:
     """Cancel a queued job at once; ask the worker of a running one to stop it. Raises Conflict when it has ended."""
     job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
     if job is None:
-        raise NotFound(f"There is no job {job_id}.")
+        raise NotFound(_("There is no job %(id)s.") % {"id": job_id})
     if job.state in ENDED:
-        raise Conflict(f"Job {job_id} has already ended: it {_ended_how(job.state)}.")
+        raise Conflict(_(_ENDED_ALREADY[job.state]) % {"id": job_id})
     if job.state == JobState.QUEUED:
         job.state = JobState.CANCELLED
         job.finished_at = session.scalar(select(func.now()))
@@ -110,10 +119,6 @@ def request_cancel(session: Session, job_id: int, user: User | None) -> Job:
     session.flush()
     wake_workers(session)  # the round that waits for it moves on
     return job
-
-
-def _ended_how(state: str) -> str:
-    return {"succeeded": "succeeded", "failed": "failed", "cancelled": "was cancelled"}[state]
 
 
 def wake_workers(session: Session) -> None:

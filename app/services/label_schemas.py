@@ -11,6 +11,7 @@ from app.errors import Invalid, NotFound
 from app.models import LabelSchema, Project, User
 from app.rules import label_schemas as rules
 from app.rules.label_schemas import Fields, Flag, FlagKind
+from app.translation import gettext as _
 
 
 def fields_of(schema: LabelSchema) -> Fields:
@@ -23,7 +24,7 @@ def current_schema(session: Session, project_id: int) -> LabelSchema:
         select(LabelSchema).where(LabelSchema.project_id == project_id).order_by(LabelSchema.version.desc()).limit(1)
     )
     if schema is None:
-        raise NotFound("This project has no label schema.")
+        raise NotFound(_("This project has no label schema."))
     return schema
 
 
@@ -33,7 +34,7 @@ def get_schema(session: Session, project_id: int, version: int) -> LabelSchema:
         select(LabelSchema).where(LabelSchema.project_id == project_id, LabelSchema.version == version)
     )
     if schema is None:
-        raise NotFound("There is no such version of the label schema.")
+        raise NotFound(_("There is no such version of the label schema."))
     return schema
 
 
@@ -65,11 +66,12 @@ def flag_labels(session: Session, project_id: int) -> dict[str, str]:
 def publish_schema(session: Session, project: Project, fields: Fields, user: User | None) -> LabelSchema:
     """Add the next version; tasks claimed from now on follow it. Raises Invalid, also when nothing would change."""
     if problems := rules.field_problems(fields):
-        raise Invalid("Not published: " + " ".join(each["message"] for each in problems), errors=problems)
+        listed = " ".join(each["message"] for each in problems)
+        raise Invalid(_("Not published: %(problems)s") % {"problems": listed}, errors=problems)
     session.execute(select(Project.id).where(Project.id == project.id).with_for_update())
     current = current_schema(session, project.id)
     if not rules.describe_changes(fields_of(current), fields):
-        raise Invalid(f"Nothing is different, so version {current.version} stays in force.")
+        raise Invalid(_("Nothing is different, so version %(version)s stays in force.") % {"version": current.version})
     schema = LabelSchema(
         project_id=project.id,
         version=current.version + 1,  # nobody else publishes: the project is locked

@@ -17,21 +17,23 @@ from app.models import Assignment, Checkpoint, Comparison, Completion, Demonstra
 from app.rules import rounds as rules
 from app.services import rounds
 from app.services.prompts import count_prompts
+from app.translation import gettext as _
+from app.translation import mark, ngettext
 
 DONE, NOW, WAITING = "done", "now", "waiting"
 # The stations of the circle in the loop's order: key, label, whether people do it.
 STATIONS = (
-    ("prompts", "Prompts", True),
-    (rules.COLLECTING_DEMONSTRATIONS, "Demonstrations", True),
+    ("prompts", mark("Prompts"), True),
+    (rules.COLLECTING_DEMONSTRATIONS, mark("Demonstrations"), True),
     (rules.SFT, "SFT", False),
-    (rules.SAMPLING, "Sampling", False),
-    (rules.COLLECTING_RANKINGS, "Rankings", True),
-    (rules.REWARD, "Reward model", False),
+    (rules.SAMPLING, mark("Sampling"), False),
+    (rules.COLLECTING_RANKINGS, mark("Rankings"), True),
+    (rules.REWARD, mark("Reward model"), False),
     (rules.PPO, "PPO", False),
-    ("policy", "Current policy", False),
+    ("policy", mark("Current policy"), False),
 )
 _ORDER = [key for key, _, _ in STATIONS]
-_JOB_NAMES = {"sft": "SFT", "sampling": "Sampling", "reward": "The reward model", "ppo": "PPO"}
+_JOB_NAMES = {"sft": mark("SFT"), "sampling": mark("Sampling"), "reward": mark("The reward model"), "ppo": mark("PPO")}
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class _Counts:
 def loop_overview(session: Session, project: Project) -> LoopOverview:
     round_ = rounds.current_round(session, project.id)
     if round_ is None:
-        raise NotFound("This project has no round under way.")
+        raise NotFound(_("This project has no round under way."))
     facts = rounds.gather_facts(session, project, round_)
     job = rounds.phase_job(session, round_)
     counts = _count(session, project, round_)
@@ -150,33 +152,34 @@ def _count(session: Session, project: Project, round_: Round) -> _Counts:
 
 def _sentence(project: Project, round_: Round, facts: rules.Facts, job: Job | None) -> str:
     if job is not None and job.state in ("failed", "cancelled"):
-        how = "failed" if job.state == "failed" else "was cancelled"
-        return f"{_JOB_NAMES[job.kind]} of round {round_.number} {how}. Nothing is lost: start it again when ready."
+        sentence = (
+            _("%(job)s of round %(round)s failed. Nothing is lost: start it again when ready.")
+            if job.state == "failed"
+            else _("%(job)s of round %(round)s was cancelled. Nothing is lost: start it again when ready.")
+        )
+        return sentence % {"job": _(_JOB_NAMES[job.kind]), "round": round_.number}
     if project.paused_at is not None:
-        return f"The loop is paused in round {round_.number}. Labels are still taken; training waits."
+        sentence = _("The loop is paused in round %(round)s. Labels are still taken; training waits.")
+        return sentence % {"round": round_.number}
     if round_.phase == rules.COLLECTING_DEMONSTRATIONS:
         missing = max(0, facts.demonstration_threshold - facts.new_demonstrations)
-        return (
-            f"People are writing demonstrations. SFT starts after {missing:,} more."
-            if missing
-            else ("Enough demonstrations are in. SFT starts in a moment.")
-        )
+        if not missing:
+            return _("Enough demonstrations are in. SFT starts in a moment.")
+        sentence = _("People are writing demonstrations. SFT starts after %(missing)s more.")
+        return sentence % {"missing": f"{missing:,}"}
     if round_.phase == rules.COLLECTING_RANKINGS:
         missing = max(0, rules.rankings_wanted(facts) - facts.new_rankings)
-        return (
-            f"People are ranking. The reward model starts after {missing:,} more."
-            if missing
-            else ("Enough rankings are in. The reward model starts in a moment.")
-        )
-    verb = "is training" if round_.phase != rules.SAMPLING else "is writing the responses that people will rank"
-    name = _JOB_NAMES[rounds.JOB_OF_PHASE[round_.phase]]
+        if not missing:
+            return _("Enough rankings are in. The reward model starts in a moment.")
+        sentence = _("People are ranking. The reward model starts after %(missing)s more.")
+        return sentence % {"missing": f"{missing:,}"}
     if job is None or job.state == "queued":
-        return f"{name} of round {round_.number} waits for a worker."
-    return f"{name} of round {round_.number} {verb}."
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+        sentence = _("%(job)s of round %(round)s waits for a worker.")
+    elif round_.phase == rules.SAMPLING:
+        sentence = _("%(job)s of round %(round)s is writing the responses that people will rank.")
+    else:
+        sentence = _("%(job)s of round %(round)s is training.")
+    return sentence % {"job": _(_JOB_NAMES[rounds.JOB_OF_PHASE[round_.phase]]), "round": round_.number}
 
 
 def _stations(
@@ -190,24 +193,30 @@ def _stations(
         "prompts": (f"{counts.prompts:,}", ""),
         rules.COLLECTING_DEMONSTRATIONS: (
             f"{facts.demonstrations:,}",
-            f"{counts.writing} being written now" if counts.writing else f"{facts.new_demonstrations:,} new",
+            _("%(count)s being written now") % {"count": counts.writing}
+            if counts.writing
+            else _("%(count)s new") % {"count": f"{facts.new_demonstrations:,}"},
         ),
-        rules.SFT: _checkpoint_lines(sft, "loss/validation", "loss"),
+        rules.SFT: _checkpoint_lines(sft, "loss/validation", _("loss")),
         rules.SAMPLING: (
-            f"{counts.completions:,} responses",
-            f"for {_plural(counts.comparisons, 'prompt')}" if counts.comparisons else "none this round yet",
+            _numbered(ngettext("%(count)s response", "%(count)s responses", counts.completions), counts.completions),
+            _numbered(ngettext("for %(count)s prompt", "for %(count)s prompts", counts.comparisons), counts.comparisons)
+            if counts.comparisons
+            else _("none this round yet"),
         ),
         rules.COLLECTING_RANKINGS: (
-            f"{facts.new_rankings:,} of {rules.rankings_wanted(facts):,}",
-            f"{counts.ranking} being ranked now" if counts.ranking else f"{facts.rankings:,} in all",
+            _of(facts.new_rankings, rules.rankings_wanted(facts)),
+            _("%(count)s being ranked now") % {"count": counts.ranking}
+            if counts.ranking
+            else _("%(total)s in all") % {"total": f"{facts.rankings:,}"},
         ),
-        rules.REWARD: _checkpoint_lines(reward, "accuracy", "accuracy"),
+        rules.REWARD: _checkpoint_lines(reward, "accuracy", _("accuracy")),
         rules.PPO: _checkpoint_lines(
             policy if policy is not None and policy.kind == "ppo" else None, "objective/kl", "KL"
         ),
         "policy": (
-            f"checkpoint {policy.id}" if policy else "none yet",
-            f"from {policy.kind.upper()}" if policy else "",
+            _("checkpoint %(id)s") % {"id": policy.id} if policy else _("none yet"),
+            _("from %(kind)s") % {"kind": policy.kind.upper()} if policy else "",
         ),
     }
     checkpoints = {rules.SFT: sft, rules.REWARD: reward, rules.PPO: policy, "policy": policy}
@@ -218,40 +227,54 @@ def _stations(
         if state == NOW and job is not None and job.state in ("queued", "running"):
             shown = (_progress_line(job), shown[1])
         found = checkpoints.get(key)
-        stations.append(Station(key, label, people, state, shown, found.id if found else None))
+        stations.append(Station(key, _(label), people, state, shown, found.id if found else None))
     return stations
 
 
 def _checkpoint_lines(checkpoint: Checkpoint | None, metric: str, name: str) -> tuple[str, str]:
     if checkpoint is None:
-        return ("not trained yet", "")
+        return (_("not trained yet"), "")
     value = checkpoint.metrics.get(metric)
-    return (f"checkpoint {checkpoint.id}", f"{name} {value:.2f}" if isinstance(value, int | float) else "")
+    return (
+        _("checkpoint %(id)s") % {"id": checkpoint.id},
+        f"{name} {value:.2f}" if isinstance(value, int | float) else "",
+    )
 
 
 def _progress_line(job: Job) -> str:
     step, of = job.progress.get("step"), job.progress.get("of")
     if job.state == "queued":
-        return "waits for a worker"
-    return f"step {step:,} of {of:,}" if step is not None and of else "starting"
+        return _("waits for a worker")
+    if step is None or not of:
+        return _("starting")
+    return _("step %(step)s of %(of)s") % {"step": f"{step:,}", "of": f"{of:,}"}
+
+
+def _of(count: int, wanted: int) -> str:
+    return _("%(step)s of %(of)s") % {"step": f"{count:,}", "of": f"{wanted:,}"}
+
+
+def _numbered(sentence: str, count: int) -> str:
+    return sentence % {"count": f"{count:,}"}
 
 
 def _gates(round_: Round, facts: rules.Facts) -> list[Gate]:
     demonstrations = Condition(
         facts.new_demonstrations >= facts.demonstration_threshold,
-        "New demonstrations",
-        f"{facts.new_demonstrations:,} of {facts.demonstration_threshold:,}",
+        _("New demonstrations"),
+        _of(facts.new_demonstrations, facts.demonstration_threshold),
     )
     wanted = rules.rankings_wanted(facts)
-    rankings = Condition(facts.new_rankings >= wanted, "New rankings", f"{facts.new_rankings:,} of {wanted:,}")
-    running = Condition(not facts.paused, "The loop is not paused", "paused" if facts.paused else "running")
+    rankings = Condition(facts.new_rankings >= wanted, _("New rankings"), _of(facts.new_rankings, wanted))
+    running = Condition(not facts.paused, _("The loop is not paused"), _("paused") if facts.paused else _("running"))
+    places = _numbered(ngettext("%(count)s place", "%(count)s places", facts.ranking_slots), facts.ranking_slots)
     return [
-        Gate("Next SFT", "starts by itself", [demonstrations, running]),
+        Gate(_("Next SFT"), _("starts by itself"), [demonstrations, running]),
         Gate(
-            "Next reward model and PPO",
-            "start by themselves",
+            _("Next reward model and PPO"),
+            _("start by themselves"),
             [
-                Condition(facts.ranking_slots > 0, "Responses to rank", _plural(facts.ranking_slots, "place")),
+                Condition(facts.ranking_slots > 0, _("Responses to rank"), places),
                 rankings,
                 running,
             ],

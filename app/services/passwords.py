@@ -17,6 +17,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from app.errors import Invalid
 from app.settings import get_settings
+from app.translation import gettext as _
 
 SHORTEST, LONGEST = 12, 200
 FEWEST_CHARACTERS = 5  # different ones, so that neither "aaaaaaaaaaaa" nor "121212121212" passes
@@ -56,16 +57,18 @@ def check_password(password: str, *names: str) -> None:
 
 def password_problem(password: str, *names: str) -> str | None:
     if len(password) < SHORTEST:
-        return f"Choose a password of at least {SHORTEST} characters; a few unrelated words make a good one."
+        return _("Choose a password of at least %(fewest)s characters; a few unrelated words make a good one.") % {
+            "fewest": SHORTEST
+        }
     if len(password) > LONGEST:
-        return f"The password is longer than {LONGEST} characters."
+        return _("The password is longer than %(most)s characters.") % {"most": LONGEST}
     if len(set(password)) < FEWEST_CHARACTERS:
-        return "The password repeats too few characters. A few unrelated words make a good one."
+        return _("The password repeats too few characters. A few unrelated words make a good one.")
     rest = password.lower()
     for word in (*COMMON, *(name.lower() for name in names if len(name) >= 3)):
         rest = rest.replace(word, "")
     if len(rest) < SHORTEST // 2:
-        return "The password is little more than a common word or a name. Add a few unrelated words."
+        return _("The password is little more than a common word or a name. Add a few unrelated words.")
     return None
 
 

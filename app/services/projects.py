@@ -17,6 +17,7 @@ from app.rules import measures as measure_rules
 from app.rules import rounds as round_rules
 from app.rules.label_schemas import Fields, Flag
 from app.services.base_models import check_base_model
+from app.translation import gettext as _
 from training.config import CONFIGS, ConfigError
 
 DEFAULT_GUIDELINES = """\
@@ -91,7 +92,7 @@ def list_projects(session: Session) -> list[Project]:
 def get_project(session: Session, slug: str) -> Project:
     project = session.scalar(select(Project).where(Project.slug == slug))
     if project is None:
-        raise NotFound(f"There is no project “{slug}”.")
+        raise NotFound(_("There is no project “%(slug)s”.") % {"slug": slug})
     return project
 
 

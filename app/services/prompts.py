@@ -14,6 +14,7 @@ from app.errors import Invalid, NotFound
 from app.models import Project, Prompt, Slot
 from app.rules import prompts as rules
 from app.settings import get_settings
+from app.translation import gettext as _
 
 BATCH = 1000
 ERRORS_SHOWN = 50
@@ -22,7 +23,7 @@ ERRORS_SHOWN = 50
 def get_prompt(session: Session, project: Project, prompt_id: int) -> Prompt:
     prompt = session.get(Prompt, prompt_id)
     if prompt is None or prompt.project_id != project.id:
-        raise NotFound("There is no such prompt in this project.")
+        raise NotFound(_("There is no such prompt in this project."))
     return prompt
 
 
@@ -40,7 +41,7 @@ def import_prompts(session: Session, project: Project, lines: Iterable[bytes], s
     batch: list[dict[str, Any]] = []
     for number, row, problem in read_rows(lines):
         if problem is None and row.get("id") is not None and str(row["id"]) in seen_ids:
-            problem = f"The id {row['id']!r} stands on an earlier line too."
+            problem = _("The id %(id)s stands on an earlier line too.") % {"id": repr(row["id"])}
         if problem is not None:
             errors.append({"line": number, "message": problem})
             if len(errors) >= ERRORS_SHOWN:
@@ -53,8 +54,12 @@ def import_prompts(session: Session, project: Project, lines: Iterable[bytes], s
             stored += store_prompts(session, project, batch)
             batch = []
     if errors:
-        many = "" if len(errors) < ERRORS_SHOWN else " (only the first are listed)"
-        raise Invalid(f"Nothing was imported: {len(errors)} rows are not valid{many}.", errors=errors)
+        sentence = (
+            _("Nothing was imported: %(count)s rows are not valid.")
+            if len(errors) < ERRORS_SHOWN
+            else _("Nothing was imported: %(count)s rows are not valid (only the first are listed).")
+        )
+        raise Invalid(sentence % {"count": len(errors)}, errors=errors)
     return stored + store_prompts(session, project, batch)
 
 
@@ -63,17 +68,17 @@ def read_rows(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any], str
     limit_rows, limit_line = get_settings().import_rows, get_settings().import_line
     for number, line in enumerate(lines, start=1):
         if number > limit_rows:
-            yield number, {}, f"More than {limit_rows:,} lines: import in several parts."
+            yield number, {}, _("More than %(most)s lines: import in several parts.") % {"most": f"{limit_rows:,}"}
             return
         if not line.strip():
             continue
         if len(line) > limit_line:
-            yield number, {}, f"The line is longer than {limit_line:,} bytes."
+            yield number, {}, _("The line is longer than %(most)s bytes.") % {"most": f"{limit_line:,}"}
             continue
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
-            yield number, {}, "The line is no valid JSON in UTF-8."
+            yield number, {}, _("The line is no valid JSON in UTF-8.")
             continue
         yield number, row if isinstance(row, dict) else {}, rules.row_problem(row)
 

@@ -19,6 +19,7 @@ from app.rules import rounds as rules
 from app.rules.sampling import sampling_plan
 from app.services import audit, exports, jobs, snapshots
 from app.services.demonstrations import count_demonstrations
+from app.translation import gettext as _
 
 JOB_OF_PHASE = {rules.SFT: "sft", rules.SAMPLING: "sampling", rules.REWARD: "reward", rules.PPO: "ppo"}
 
@@ -71,7 +72,7 @@ def request_launch(session: Session, project: Project, user: User | None) -> Rou
     """Train on what there is, now. Raises Conflict with the reason when that is not possible."""
     round_ = current_round(session, project.id)
     if round_ is None:
-        raise Conflict("The next round is just being opened. Try again in a moment.")
+        raise Conflict(_("The next round is just being opened. Try again in a moment."))
     if problem := rules.launch_problem(round_.phase, gather_facts(session, project, round_)):
         raise Conflict(problem)
     round_.launch_requested_at = datetime.now(UTC)

@@ -25,6 +25,8 @@ from app.services.passwords import (
     verify_password,
 )
 from app.settings import get_settings
+from app.translation import gettext as _
+from app.translation import mark, ngettext
 
 FAILURES = 10
 WINDOW = timedelta(minutes=15)
@@ -34,7 +36,7 @@ _ACCOUNT_LOCK = 7302  # namespace of the advisory locks that put tries at one ac
 class SignInRefused(NotSignedIn):
     """The failure is counted, so its transaction is committed."""
 
-    title = "Not signed in"
+    title = mark("Not signed in")
     keeps_work = True
 
 
@@ -49,7 +51,7 @@ def sign_in(session: Session, username: str, password: str, address: str) -> tup
     if user is None or not fits or user.disabled_at is not None:
         session.add_all([SignInAttempt(key=key) for key in keys])
         audit.record(session, None, "sign_in.failed", "unknown" if user is None else f"user:{user.id}")
-        raise SignInRefused("The username or the password is not right.")
+        raise SignInRefused(_("The username or the password is not right."))
     session.execute(delete(SignInAttempt).where(SignInAttempt.key == account))
     if user.password_hash is not None and needs_rehash(user.password_hash):
         user.password_hash = hash_password(password)
@@ -62,7 +64,7 @@ def _throttle(session: Session, keys: list[str]) -> None:
     """Raises TooMany when one of the keys has had its failures."""
     # Tries at one account in a row: many at once would all pass a count that none of them has raised yet.
     if not session.scalar(select(func.pg_try_advisory_xact_lock(_ACCOUNT_LOCK, func.hashtext(keys[0])))):
-        raise TooMany("Another sign-in to this account is being checked. Try again in a few seconds.", retry_after=3)
+        raise TooMany(_("Another sign-in to this account is being checked. Try again in a few seconds."), retry_after=3)
     session.execute(delete(SignInAttempt).where(SignInAttempt.key.in_(keys), SignInAttempt.at <= func.now() - WINDOW))
     for key in keys:
         tenth = (
@@ -76,8 +78,12 @@ def _throttle(session: Session, keys: list[str]) -> None:
         left = session.scalar(select(func.extract("epoch", tenth + WINDOW - func.now())))
         if left is not None and left > 0:
             minutes = math.ceil(float(left) / 60)
-            wait = "a minute" if minutes <= 1 else f"{minutes} minutes"
-            raise TooMany(f"Too many failed sign-ins. Try again in {wait}.", retry_after=math.ceil(float(left)))
+            sentence = ngettext(
+                "Too many failed sign-ins. Try again in a minute.",
+                "Too many failed sign-ins. Try again in %(minutes)s minutes.",
+                minutes,
+            )
+            raise TooMany(sentence % {"minutes": minutes}, retry_after=math.ceil(float(left)))
 
 
 def start_session(session: Session, user: User) -> str:

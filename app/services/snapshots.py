@@ -16,6 +16,7 @@ from app.errors import NotFound
 from app.models import Demonstration, Project, Ranking, Round, Snapshot, SnapshotItem
 from app.services import exports
 from app.settings import get_settings
+from app.translation import gettext as _
 
 FILES = {"demonstration": "demonstrations.jsonl", "ranking": "rankings.jsonl"}
 EXPORTS = {"demonstration": "demonstrations", "ranking": "comparisons"}
@@ -54,7 +55,7 @@ def snapshot_file(snapshot: Snapshot) -> Path:
 def get_snapshot(session: Session, snapshot_id: int) -> Snapshot:
     snapshot = session.get(Snapshot, snapshot_id)
     if snapshot is None:
-        raise NotFound(f"There is no snapshot {snapshot_id}.")
+        raise NotFound(_("There is no snapshot %(id)s.") % {"id": snapshot_id})
     return snapshot
 
 

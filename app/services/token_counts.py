@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 
 from app.models import Project
 from app.services.base_models import find_folder
+from app.translation import gettext as _
 from training.config import ConfigError, SFTConfig
 
 LIMITS_OF_MODEL = (
@@ -41,10 +42,10 @@ def count_tokens(project: Project, text: str, messages: Sequence[dict[str, str]]
     limit = token_limit(project)
     folder = find_folder(project.base_model)
     if folder is None:
-        return TokenCount(None, None, limit, "Tokens are not counted: the model does not lie on this machine.")
+        return TokenCount(None, None, limit, _("Tokens are not counted: the model does not lie on this machine."))
     tokenizer = _tokenizer(folder / "tokenizer.json")
     if tokenizer is None:
-        return TokenCount(None, None, limit, "Tokens are not counted: the model has no readable tokenizer.json.")
+        return TokenCount(None, None, limit, _("Tokens are not counted: the model has no readable tokenizer.json."))
     prompt_tokens = sum(_length(tokenizer, message["content"]) for message in messages)
     return TokenCount(_length(tokenizer, text), prompt_tokens, limit)
 

@@ -18,6 +18,7 @@ from app.services import audit
 from app.services.passwords import check_password, hash_password, hash_token, new_token, verify_password
 from app.services.sign_ins import find_session_user, sign_in, sign_out, start_session
 from app.settings import get_settings
+from app.translation import gettext as _
 
 __all__ = [
     "accept_invitation",
@@ -161,7 +162,7 @@ def _open_invitation(session: Session, token: str, lock: bool = False) -> Invita
         query = query.with_for_update(of=Invitation)
     invitation = session.scalar(query)
     if invitation is None:
-        raise NotFound("This link has been used or has ended. Ask an admin for a new one.")
+        raise NotFound(_("This link has been used or has ended. Ask an admin for a new one."))
     return invitation
 
 

@@ -19,6 +19,8 @@ from app.models.columns import PromptKind
 from app.rules import prompts as rules
 from app.services import drafts, prompts, qualifications
 from app.services.guidelines import current_guideline
+from app.translation import gettext as _
+from app.translation import mark
 
 _WRITE_LOCK = 7303  # namespace of the advisory locks that put one author's prompts in a row
 LONGEST = 20_000  # characters of a text, a query or a response
@@ -42,7 +44,7 @@ class PromptDraft:
 def check_allowed(project: Project) -> None:
     """Raises Conflict where the project takes no prompts from its labelers."""
     if not project.labelers_write_prompts:
-        raise Conflict(f"Labelers write no prompts for {project.name} just now.")
+        raise Conflict(_("Labelers write no prompts for %(name)s just now.") % {"name": project.name})
 
 
 def write_prompt(session: Session, project: Project, user: User, key: UUID, draft: PromptDraft) -> list[Prompt]:
@@ -54,11 +56,11 @@ def write_prompt(session: Session, project: Project, user: User, key: UUID, draf
         return stored
     _check_draft(project, draft)
     examples = _examples(draft)
-    _refuse_known(session, project, user, draft, [messages for messages, _ in examples])
+    _refuse_known(session, project, user, draft, [messages for messages, __ in examples])
     split = rules.written_split(_earlier_split(session, project, user), user.labeler_group)
-    values = [_values(project, user, key, draft, split, messages) for messages, _ in examples]
+    values = [_values(project, user, key, draft, split, messages) for messages, __ in examples]
     if prompts.store_prompts(session, project, values) != len(values):
-        raise Invalid(_KNOWN, errors=[{"field": _main_field(draft), "message": _KNOWN}])
+        raise Invalid(_(_KNOWN), errors=[{"field": _main_field(draft), "message": _(_KNOWN)}])
     drafts.forget_draft(session, project, user, drafts.prompt_place(draft.kind))
     stored = _of_group(session, project, user, key)
     if draft.kind == PromptKind.FEW_SHOT:
@@ -76,8 +78,7 @@ def list_written(session: Session, project: Project, user: User) -> Sequence[Pro
     return session.scalars(select(Prompt).where(*_hers(project, user)).order_by(Prompt.id.desc()).limit(SHOWN)).all()
 
 
-_KNOWN = "This prompt is in the project already. Change it, or write another one."
-_NEAR = f"One of your earlier prompts begins with the same {rules.OPENING} characters. Write something new."
+_KNOWN = mark("This prompt is in the project already. Change it, or write another one.")
 
 
 def _hers(project: Project, user: User) -> tuple[Any, ...]:
@@ -104,38 +105,39 @@ def _check_draft(project: Project, draft: PromptDraft) -> None:
         errors.append({"field": name, "message": message})
 
     if draft.kind not in list(PromptKind):
-        refuse("kind", "Choose plain, few_shot or user_based.")
+        refuse("kind", _("Choose plain, few_shot or user_based."))
     if draft.use_case not in rules.USE_CASES:
-        refuse("use_case", "Say what the prompt is for.")
+        refuse("use_case", _("Say what the prompt is for."))
     if draft.kind == PromptKind.FEW_SHOT:
-        _check_text(refuse, "instruction", draft.instruction, "Write the instruction.")
+        _check_text(refuse, "instruction", draft.instruction, _("Write the instruction."))
         _check_pairs(refuse, draft.pairs)
     else:
-        _check_text(refuse, "text", draft.text, "Write the prompt.")
+        _check_text(refuse, "text", draft.text, _("Write the prompt."))
     if draft.kind == PromptKind.USER_BASED and draft.use_case_text not in project.use_case_texts:
-        refuse("use_case_text", "Choose the use-case that it is written from.")
+        refuse("use_case_text", _("Choose the use-case that it is written from."))
     if errors:
         raise Invalid(" ".join(error["message"] for error in errors), errors=errors)
 
 
 def _check_pairs(refuse: Any, pairs: list[tuple[str, str]]) -> None:
     if not rules.FEWEST_PAIRS <= len(pairs) <= rules.MOST_PAIRS:
-        refuse("pairs", f"Give {rules.FEWEST_PAIRS} to {rules.MOST_PAIRS} pairs of a query and its response.")
+        sentence = _("Give %(fewest)s to %(most)s pairs of a query and its response.")
+        refuse("pairs", sentence % {"fewest": rules.FEWEST_PAIRS, "most": rules.MOST_PAIRS})
     for number, (query, response) in enumerate(pairs, start=1):
-        _check_text(refuse, f"pairs.{number}", query, f"Pair {number} has no query.")
-        _check_text(refuse, f"pairs.{number}", response, f"Pair {number} has no response.")
-    queries = [query.strip() for query, _ in pairs if query.strip()]
+        _check_text(refuse, f"pairs.{number}", query, _("Pair %(number)s has no query.") % {"number": number})
+        _check_text(refuse, f"pairs.{number}", response, _("Pair %(number)s has no response.") % {"number": number})
+    queries = [query.strip() for query, __ in pairs if query.strip()]
     if len(set(queries)) < len(queries):
-        refuse("pairs", "Two pairs have the same query. Each has to be another one.")
+        refuse("pairs", _("Two pairs have the same query. Each has to be another one."))
 
 
 def _check_text(refuse: Any, name: str, text: str, missing: str) -> None:
     if not text.strip():
         refuse(name, missing)
     elif len(text) > LONGEST:
-        refuse(name, f"This is longer than {LONGEST:,} characters.")
-    elif problem := rules.text_problem(text):
-        refuse(name, problem.replace("The line", "The text"))
+        refuse(name, _("This is longer than %(most)s characters.") % {"most": f"{LONGEST:,}"})
+    elif problem := rules.text_problem(text, typed=True):
+        refuse(name, problem)
 
 
 def _examples(draft: PromptDraft) -> list[tuple[Messages, str | None]]:
@@ -152,11 +154,13 @@ def _refuse_known(
     hashes = [rules.content_hash(messages) for messages in conversations]
     known = select(Prompt.id).where(Prompt.project_id == project.id, Prompt.content_hash.in_(hashes)).limit(1)
     if session.scalar(known) is not None:
-        raise Invalid(_KNOWN, errors=[{"field": _main_field(draft), "message": _KNOWN}])
+        raise Invalid(_(_KNOWN), errors=[{"field": _main_field(draft), "message": _(_KNOWN)}])
     openings = {text for messages in conversations if (text := rules.opening(messages)) is not None}
     first_words = func.left(Prompt.messages[0]["content"].astext, rules.OPENING)
     if openings and session.scalar(select(Prompt.id).where(*_hers(project, user), first_words.in_(openings)).limit(1)):
-        raise Invalid(_NEAR, errors=[{"field": _main_field(draft), "message": _NEAR}])
+        sentence = _("One of your earlier prompts begins with the same %(count)s characters. Write something new.")
+        sentence %= {"count": rules.OPENING}
+        raise Invalid(sentence, errors=[{"field": _main_field(draft), "message": sentence}])
 
 
 def _values(

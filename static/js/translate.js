@@ -11,6 +11,11 @@ export function t(message, values = {}) {
   return fill(messages[message] || message, values);
 }
 
+/** A translated text with elements in the place of their names: `weave(t("%(key)s brings it back."), { key: element })`. */
+export function weave(text, elements) {
+  return text.split(/%\((\w+)\)s/).map((part, index) => (index % 2 ? elements[part] : part));
+}
+
 /** The form that fits `count`, which may stand in it as `%(count)s`. */
 export function tn(one, many, count, values = {}) {
   const said = messages[one];

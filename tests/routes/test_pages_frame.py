@@ -29,7 +29,8 @@ def test_templates_compile_and_hold_no_inline_code(path: Path) -> None:
     text = path.read_text()
     templates.get_template(path.relative_to(ROOT / "templates").as_posix())
     assert not re.search(r"\|\s*safe\b|autoescape", text)
-    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:", text)
+    code = text.replace('<script type="application/json"', "")  # data for the modules, which no browser runs
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:", code)
     assert "https://" not in text.replace("http://www.w3.org", "")
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 from fastapi.testclient import TestClient
 
@@ -16,23 +17,25 @@ from app.translation import SOURCE, choose_language, gettext, languages, ngettex
 TRANSLATED = [code for code in languages() if code != SOURCE]
 
 
+def named(message: Message) -> tuple[str | None, str]:
+    return message.context, message.id if isinstance(message.id, str) else message.id[0]
+
+
 @pytest.fixture(scope="module")
-def in_the_source(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+def in_the_source(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str | None, str]]:
     """Every message that stands in the source now."""
     template = tmp_path_factory.mktemp("messages") / "tutelage.pot"
     extract = ["-q", "extract", "-F", "pyproject.toml", "--add-location=file", "--no-wrap", "-o", str(template), "."]
     subprocess.run([sys.executable, "-m", "babel.messages.frontend", *extract], cwd=ROOT, check=True)
     with template.open("rb") as file:
-        return {message.id if isinstance(message.id, str) else message.id[0] for message in read_po(file) if message.id}
+        return {named(message) for message in read_po(file) if message.id}
 
 
 @pytest.mark.parametrize("code", TRANSLATED)
-def test_a_catalog_has_a_translation_of_every_message_and_of_nothing_else(code: str, in_the_source: set[str]) -> None:
-    catalog = {
-        message.id if isinstance(message.id, str) else message.id[0]: message
-        for message in read_catalog(code)
-        if message.id
-    }
+def test_a_catalog_has_a_translation_of_every_message_and_of_nothing_else(
+    code: str, in_the_source: set[tuple[str | None, str]]
+) -> None:
+    catalog = {named(message): message for message in read_catalog(code) if message.id}
     assert in_the_source == set(catalog), "run `make messages`"
     unsaid = [
         name for name, message in catalog.items()

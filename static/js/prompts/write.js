@@ -1,12 +1,13 @@
 /* Writing a prompt: the form is the page; this keeps what is written, shows pairs as they are wanted, and counts. */
 import { $, $$ } from "../dom.js";
 import { DraftKeeper } from "../labeling/draft.js";
+import { t, tn } from "../translate.js";
 import { grow } from "../writing/rows.js";
 import { countWords } from "../writing/text.js";
 
 const form = $("#prompt-form"), pairs = $$(".pair"), { place, at, savedAt } = form.dataset;
 const keeper = new DraftKeeper({ assignment: place, at, savedAt, report: mark, held: () => {}, signal: new AbortController().signal });
-const SAYS = { saved: "Saved", saving: "Saving", offline: "Kept in this browser", "signed-out": "Signed out: kept in this browser", gone: "Kept in this browser" };
+const SAYS = { saved: t("Saved"), saving: t("Saving"), offline: t("Kept in this browser"), "signed-out": t("Signed out: kept in this browser"), gone: t("Kept in this browser") };
 const written = () => $$("textarea, select, [name=use_case]:checked", form);
 const blank = (pair) => $$("textarea", pair).every((field) => !field.value.trim());
 
@@ -24,11 +25,11 @@ function count() {
   for (const field of $$("textarea", form)) grow(field);
   const full = pairs.filter((pair) => $$("textarea", pair).every((field) => field.value.trim())).length;
   if (pairs.length) {
-    $("#pair-count").textContent = full < 2 ? "Two pairs at least." : `${full} pairs make ${full} examples.`;
+    $("#pair-count").textContent = full < 2 ? t("Two pairs at least.") : t("%(count)s pairs make %(count)s examples.", { count: full });
     $("#add-pair").disabled = !$(".pair.spare");
   } else {
     const words = countWords($("#text").value);
-    $("#text-count").textContent = words ? `${words.toLocaleString("en")} ${words === 1 ? "word" : "words"}` : "";
+    $("#text-count").textContent = words ? tn("%(shown)s word", "%(shown)s words", words, { shown: words.toLocaleString("en") }) : "";
   }
 }
 
@@ -49,7 +50,7 @@ function begun() {
 }
 
 const kept = begun();
-if (kept) { restore(kept); $("#kept").textContent = "As you left it."; }
+if (kept) { restore(kept); $("#kept").textContent = t("As you left it."); }
 
 form.addEventListener("input", () => { count(); keeper.change(values()); });
 form.addEventListener("submit", (event) => {

@@ -4,6 +4,7 @@ import { toggle } from "../labeling/desk.js";
 import { DraftKeeper } from "../labeling/draft.js";
 import { activeSeconds, beginSeconds } from "../labeling/presence.js";
 import { send } from "../labeling/send.js";
+import { t } from "../translate.js";
 import { Editor } from "./editor.js";
 import { listen } from "./keys.js";
 import { Meter } from "./meter.js";
@@ -19,7 +20,7 @@ let sending = false;
 if (draft?.text) { editor.restore(draft); beginSeconds(draft.page?.seconds); }
 
 function mark(status) {
-  const says = { saved: "Saved", saving: "Saving", offline: "Kept in this browser", "signed-out": "Signed out: kept in this browser", gone: "Sent already" };
+  const says = { saved: t("Saved"), saving: t("Saving"), offline: t("Kept in this browser"), "signed-out": t("Signed out: kept in this browser"), gone: t("Sent already") };
   $("#save").dataset.is = status;
   $("#save").textContent = says[status];
 }
@@ -35,13 +36,13 @@ function notice(title, text, ...actions) {
 
 async function submit() {
   if (sending) return;
-  if (editor.answer.value.trim() === original) { say("This is still the response as it was. Change it first."); return editor.answer.focus(); }
+  if (editor.answer.value.trim() === original) { say(t("This is still the response as it was. Change it first.")); return editor.answer.focus(); }
   sending = true;
-  $("#go").replaceChildren("Sending");
+  $("#go").replaceChildren(t("Sending"));
   keeper.pause();
   const { turns, ...label } = editor.label();
   const result = await send(at, { ...label, seconds: activeSeconds() },
-    () => notice("No connection.", "Your text is kept in this browser and sent as soon as the connection is back."));
+    () => notice(t("No connection."), t("Your text is kept in this browser and sent as soon as the connection is back.")));
   if (result.next) {
     keeper.done();
     location.assign(result.next);
@@ -49,9 +50,9 @@ async function submit() {
   }
   sending = false;
   if (result.status !== 409) keeper.resume();
-  $("#go").replaceChildren("Send ", make("kbd", { textContent: "Ctrl Enter" }));
-  const signIn = make("a", { className: "btn line", href: "/sign-in", target: "_blank", textContent: "Sign in" });
-  notice(result.problem, result.status === 401 ? "Sign in again in another tab, then press Send." : "Your text is kept.", ...(result.status === 401 ? [signIn] : []));
+  $("#go").replaceChildren(t("Send"), " ", make("kbd", { textContent: t("Ctrl Enter") }));
+  const signIn = make("a", { className: "btn line", href: "/sign-in", target: "_blank", textContent: t("Sign in") });
+  notice(result.problem, result.status === 401 ? t("Sign in again in another tab, then press Send.") : t("Your text is kept."), ...(result.status === 401 ? [signIn] : []));
 }
 $("#task").addEventListener("submit", (event) => { event.preventDefault(); submit(); });
 $("#task").noValidate = true;

@@ -1,5 +1,6 @@
 /* The sheet: the answer, the rounds of a chat, the sources, what came by paste, and how it will be read. */
 import { $, $$, make } from "../dom.js";
+import { t, weave } from "../translate.js";
 import { PasteWatch } from "./paste.js";
 import { Rows, grow } from "./rows.js";
 
@@ -66,7 +67,7 @@ export class Editor {
     this.open();
     const blank = this.sources.all().find((row) => !$("input", row).value.trim());
     const row = blank || this.sources.add();
-    if (!row) return this.say("Ten sources are the most.");
+    if (!row) return this.say(t("Ten sources are the most."));
     $("input", row).focus();
     row.scrollIntoView({ block: "nearest" });
   }
@@ -76,7 +77,8 @@ export class Editor {
     if (back === null && !rows.gone.length) return;
     this.lastRows = rows;
     (back ? $$("textarea, input", back).at(-1) : this.answer).focus();
-    this.say(rows === this.rounds ? "That round is removed. " : "That source is removed. ", make("kbd", { textContent: "Alt Z" }), " brings it back.");
+    const said = rows === this.rounds ? t("That round is removed. %(key)s brings it back.") : t("That source is removed. %(key)s brings it back.");
+    this.say(...weave(said, { key: make("kbd", { textContent: "Alt Z" }) }));
   }
 
   removeRound() {
@@ -89,7 +91,7 @@ export class Editor {
     if (!row) return;
     this.settle();
     this.changed();
-    this.say("It is back.");
+    this.say(t("It is back."));
     $("textarea, input", row).focus();
   }
 
@@ -99,7 +101,7 @@ export class Editor {
     if (which === "read") {
       const turns = this.turns(), parts = await Promise.all([this.answer.value, ...turns.map((turn) => turn.content)].map(preview));
       this.read.replaceChildren(...parts.flatMap((part, index) => {
-        const who = turns.length ? [make("b", { className: "who", textContent: index % 2 ? "User" : "Assistant" })] : [];
+        const who = turns.length ? [make("b", { className: "who", textContent: index % 2 ? t("User") : t("Assistant") })] : [];
         return [...who, part];
       }));
     }
@@ -149,6 +151,6 @@ async function preview(text) {
     const reply = await fetch("/preview", { method: "POST", body: new URLSearchParams({ text }), redirect: "manual" });
     if (!reply.ok) throw new Error();
     block.innerHTML = await reply.text(); // sanitised by the server
-  } catch { block.replaceChildren(make("p", { textContent: "The preview needs the server, which does not answer just now. Your text is kept." })); }
+  } catch { block.replaceChildren(make("p", { textContent: t("The preview needs the server, which does not answer just now. Your text is kept.") })); }
   return block;
 }

@@ -2,7 +2,7 @@
 import { openDialog, pickByDigit } from "../labeling/desk.js";
 import { $ } from "../dom.js";
 
-const CODES = { KeyR: "read", KeyT: "round", KeyU: "source", KeyZ: "undo" };
+const WITH_ALT = { r: "read", t: "round", u: "source", z: "undo" };
 const LETTERS = { s: "skip", r: "report", m: "guide", "?": "keys", t: "round", u: "source", z: "undo", p: "prompt", e: "write", enter: "write" };
 
 /** `acts` maps names to functions; one that is missing leaves its key alone. */
@@ -11,7 +11,9 @@ export function listen(acts, signal) {
     if (event.isComposing) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); if (!event.repeat) acts.send(); return; }
     if (event.altKey && !event.ctrlKey && !event.metaKey && !openDialog()) {
-      const name = event.code === "KeyT" && event.shiftKey ? "removeRound" : CODES[event.code];
+      // The key as it is printed, which differs from its place on many keyboards; where Alt makes another sign of it, its place.
+      const letter = /^[a-z]$/i.test(event.key) ? event.key.toLowerCase() : event.code.replace("Key", "").toLowerCase();
+      const name = letter === "t" && event.shiftKey ? "removeRound" : WITH_ALT[letter];
       if (acts[name]) { event.preventDefault(); acts[name](); }
       return;
     }

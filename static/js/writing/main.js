@@ -4,6 +4,7 @@ import { openDesk, toggle } from "../labeling/desk.js";
 import { openTasks } from "../labeling/next.js";
 import { activeSeconds, beginSeconds, watchWriting } from "../labeling/presence.js";
 import { send } from "../labeling/send.js";
+import { t } from "../translate.js";
 import { Editor } from "./editor.js";
 import { listen } from "./keys.js";
 import { Meter } from "./meter.js";
@@ -27,12 +28,12 @@ openTasks(({ signal, worked, goOn }) => {
 
   async function submit() {
     if (sending) return;
-    if (!editor.answer.value.trim()) { say("Write an answer first, or skip the task."); return editor.answer.focus(); }
+    if (!editor.answer.value.trim()) { say(t("Write an answer first, or skip the task.")); return editor.answer.focus(); }
     sending = true;
-    $("#go").replaceChildren("Sending");
+    $("#go").replaceChildren(t("Sending"));
     desk.keeper.pause();
     const result = await send(root.at, { ...editor.label(), seconds: activeSeconds(), presentation: presence.log() },
-      () => desk.notice("offline", "No connection.", "Your answer is kept in this browser and sent as soon as the connection is back."));
+      () => desk.notice("offline", t("No connection."), t("Your answer is kept in this browser and sent as soon as the connection is back.")));
     if (result.next) {
       desk.keeper.done();
       desk.lease.stop();
@@ -41,10 +42,10 @@ openTasks(({ signal, worked, goOn }) => {
     }
     sending = false;
     if (result.status !== 409) desk.keeper.resume();
-    $("#go").replaceChildren("Send ", make("kbd", { textContent: "Ctrl Enter" }));
+    $("#go").replaceChildren(t("Send"), " ", make("kbd", { textContent: t("Ctrl Enter") }));
     desk.notice(); // a second refusal may say something else
-    desk.notice("refused", result.problem, result.status === 401 ? "Sign in again in another tab, then press Send." : "Your answer is kept.",
-      result.status === 401 ? desk.link("/sign-in", "Sign in") : result.status === 409 ? desk.next() : null);
+    desk.notice("refused", result.problem, result.status === 401 ? t("Sign in again in another tab, then press Send.") : t("Your answer is kept."),
+      result.status === 401 ? desk.link("/sign-in", t("Sign in")) : result.status === 409 ? desk.next() : null);
   }
   $("#task").addEventListener("submit", (event) => { event.preventDefault(); submit(); });
   $("#task").noValidate = true; // sources are checked by the server, in words

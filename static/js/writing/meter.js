@@ -1,5 +1,6 @@
 /* How long the text is: words at once, tokens and what is noticed about it from the server, when she pauses. */
 import { $, make } from "../dom.js";
+import { t, tn, weave } from "../translate.js";
 import { tell } from "./rows.js";
 import { countWords, wordLimit } from "./text.js";
 
@@ -20,8 +21,9 @@ export class Meter {
     $("#length").classList.toggle("over", Boolean(limit) && words > limit);
     bar.hidden = !limit;
     if (limit) Object.assign(bar, { max: limit, value: Math.min(words, limit) });
-    const rest = limit ? ` of at most ${number(limit)} words, as the prompt asks` : ` ${words === 1 ? "word" : "words"}, ${number(text.length)} characters`;
-    $("#words").replaceChildren(make("b", { textContent: number(words) }), rest);
+    const said = limit ? t("%(words)s of at most %(limit)s words, as the prompt asks", { limit: number(limit) })
+      : tn("%(words)s word, %(characters)s characters", "%(words)s words, %(characters)s characters", words, { characters: number(text.length) });
+    $("#words").replaceChildren(...weave(said, { words: make("b", { textContent: number(words) }) }));
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.ask(), WAIT);
   }
@@ -42,7 +44,8 @@ export class Meter {
     const line = $("#tokens"), all = tokens + before, over = tokens !== null && all > limit;
     line.classList.toggle("over", over);
     line.textContent = tokens === null ? reason
-      : `${number(all)} of ${number(limit)} tokens with the prompt${over ? ": training leaves it out" : ""}`;
+      : over ? t("%(all)s of %(limit)s tokens with the prompt: training leaves it out", { all: number(all), limit: number(limit) })
+        : t("%(all)s of %(limit)s tokens with the prompt", { all: number(all), limit: number(limit) });
   }
 }
 

@@ -1,5 +1,6 @@
 /* Rows that can be added, removed and brought back: the rounds of a chat, the sources. */
 import { $, $$, make } from "../dom.js";
+import { t } from "../translate.js";
 
 export class Rows {
   /** `box` holds the rows, `sheet` is the template of one; `changed()` after every change, `removed(row)` before one goes. */
@@ -53,9 +54,9 @@ export class Rows {
         field.id = `${this.prefix}-${index + 1}-${part}`;
         field.name = `${this.prefix}.${index + 1}.${part}`;
         if (label) label.htmlFor = field.id;
-        if (label && this.prefix === "source") label.textContent = label.textContent.replace(/\d+$/, String(index + 1));
+        if (label && this.prefix === "source") label.textContent = label.textContent.replace(/\d+/, String(index + 1));
       }
-      $("legend", row)?.replaceChildren(`Round ${index + 2}`);
+      $("legend", row)?.replaceChildren(t("Round %(number)s", { number: index + 2 }));
     });
   }
 }
