@@ -30,12 +30,27 @@ export function openDesk(task) {
     if (desk.told === kind && kind) return;
     desk.told = kind;
     line.hidden = !kind;
+    line.classList.toggle("told", kind === "told");
     line.replaceChildren(...(kind ? [make("b", { textContent: title }), make("span", { textContent: text }), ...(action ? [action] : [])] : []));
   }
   const time = (at) => at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   const button = (text, act) => { const b = make("button", { className: "btn line", type: "button", textContent: text }); b.addEventListener("click", act); return b; };
   const link = (href, text) => make("a", { className: "btn line", href, target: "_blank", textContent: text });
   const next = () => editing ? make("a", { className: "btn line", href: task.nextUrl, textContent: "Back to the label" }) : make("form", { method: "post", action: task.nextUrl }, make("button", { className: "btn line", textContent: "Next task" }));
+
+  /* A report leaves her where she is. */
+  $("#report form")?.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const { target: form, submitter } = event, body = new URLSearchParams({ reason: submitter.value, note: form.elements.note.value });
+    let answer = null;
+    try { answer = await fetch(form.action, { method: "POST", body }); } catch { /* No connection. */ }
+    const kept = Boolean(answer?.ok && answer.url.includes("reported="));
+    if (kept) form.reset();
+    $("#report").close();
+    notice();
+    if (kept) notice("told", "Reported.", "An admin reads it. Go on with the task, or skip it.");
+    else notice("unreported", "Not reported.", answer ? "The server did not take it. Try again, or skip the task." : "There is no connection. Try again when it is back.");
+  });
 
   function clock() {
     const mark = $("#save"), age = desk.savedAt ? Math.round((Date.now() - desk.savedAt) / 1000) : 0;
