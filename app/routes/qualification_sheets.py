@@ -13,7 +13,8 @@ from typing import Any
 from starlette.datastructures import FormData
 
 from app.models import QualificationItem
-from app.routes.task_pages import WHO, Turn
+from app.names import named
+from app.routes.task_pages import Turn
 from app.rules.label_schemas import Flag
 from app.rules.qualification_items import tiers_of
 from app.rules.qualifications import FLAGS, RANKING
@@ -81,7 +82,7 @@ def make_sheet(question: Question, flags: Sequence[Flag], said: Mapping[str, Any
         kind=item.kind,
         practice=question.practice,
         asks=ASKS[item.kind],
-        turns=[Turn(WHO.get(message["role"], message["role"]), message["content"]) for message in item.messages],
+        turns=[Turn(named(message["role"]), message["content"]) for message in item.messages],
         responses=list(zip(LETTERS, question.responses, strict=False)),
         flags=list(flags),
         flagged=[flag for flag in flagged if isinstance(flag, str)] if isinstance(flagged, list) else [],

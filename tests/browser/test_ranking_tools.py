@@ -134,7 +134,7 @@ def test_raw_text_of_one_and_of_all(
 ) -> None:
     texts = ["| a | b |\n|---|---|\n| **1** | 2 |", "\n  `שלום` <b>x</b>", "这是 *一个*\n\tx"]
     begin(page, sign_in, labeler, prepare(session, tmp_path, (QUESTION, texts), responses_per_prompt=3))
-    shown = page.locator(".raw:visible")
+    shown = page.locator(".resp .raw:visible")
     Keys(page)("t")
     expect(shown).to_have_count(1)
     expect(page.locator("#said")).to_have_text("A as raw text.")

@@ -5,7 +5,7 @@
    - a page fetched ahead is shown only while it is what the server hands out next, made of what still holds (its edition);
    - in every other case the browser loads the address that the server named, which is always right. */
 import { localTimes, showing } from "../base.js";
-import { $, $$ } from "../dom.js";
+import { $, $$, make } from "../dom.js";
 import { Lease } from "./lease.js";
 
 const AGAIN = 30_000; // where there was none, look again after this long
@@ -13,6 +13,9 @@ let current = null; // {life, ahead} of the task that is shown
 
 /** `mount(turn)` sets a page up for the task that is in the document; it is called again for every further one. */
 export function openTasks(mount) {
+  const region = make("p", { id: "announce", className: "vh", dataset: { stays: "" } });
+  region.setAttribute("role", "status");
+  document.body.append(region); // long before it has to speak, and there for all tasks
   begin(mount);
   addEventListener("pagehide", () => current.ahead.leave());
 }
