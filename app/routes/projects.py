@@ -26,6 +26,7 @@ router = APIRouter()
 NUMBERS = ("responses_per_prompt", "overlap", "demonstration_threshold", "ranking_threshold", "comparisons_per_round")
 SWITCHES = ("chat", "improves_responses", "labelers_write_prompts", "gold_feedback", "leaderboard")
 SHARES = ("gold_rate", "repeat_rate", "second_label_rate", "review_rate", "review_above")  # typed in percent
+EMPTY = dict.fromkeys(SHARES, 0.0) | {"review_above": None}  # no limit: labels that disagree are not reviewed
 Values = dict[str, Any]
 
 
@@ -94,8 +95,8 @@ def _parsed(typed: Values) -> Values:
         else:
             errors.append({"field": name, "message": "Give a whole number."})
     for name in SHARES:
-        values[name] = _share(typed[name])
-        if values[name] is None and not (name == "review_above" and not typed[name].strip()):
+        values[name] = _share(typed[name]) if typed[name].strip() else EMPTY[name]
+        if values[name] is None and typed[name].strip():
             errors.append({"field": name, "message": "Give a percentage, such as 5."})
     try:
         values["recipe"] = json.loads(typed["recipe"]) if typed["recipe"].strip() else {}

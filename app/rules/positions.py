@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-Z = 1.959963984540054  # of a two-sided interval at 95 %
+from app.rules.agreement import wilson
 
 
 @dataclass(frozen=True)
@@ -44,22 +44,12 @@ def position_bias(on_top: Sequence[int], seconds: Sequence[float | None] = ()) -
     total, count = sum(on_top), len(on_top)
     means = list(seconds) or [None] * count
     positions = [
-        Position(place, times, times / total if total else 0.0, *wilson(times, total), means[place - 1])
+        Position(place, times, times / total if total else 0.0, *(wilson(times, total) or (0.0, 1.0)), means[place - 1])
         for place, times in enumerate(on_top, start=1)
     ]
     fair = total / count
     chi_square = sum((times - fair) ** 2 / fair for times in on_top) if total else 0.0
     return Bias(count, total, 1 / count, positions, chi_square, chi_square_tail(chi_square, count - 1))
-
-
-def wilson(times: int, total: int) -> tuple[float, float]:
-    """The interval of a share at 95 %; from 0 to 1 where nothing was counted."""
-    if total == 0:
-        return 0.0, 1.0
-    share, square = times / total, Z * Z
-    middle = (share + square / (2 * total)) / (1 + square / total)
-    half = Z * math.sqrt(share * (1 - share) / total + square / (4 * total * total)) / (1 + square / total)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def chi_square_tail(value: float, freedom: int) -> float:

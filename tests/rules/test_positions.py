@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.rules.positions import chi_square_tail, position_bias, wilson
+from app.rules.positions import chi_square_tail, position_bias
 
 
 def test_shares_are_held_against_the_fair_one() -> None:
@@ -16,21 +16,6 @@ def test_shares_are_held_against_the_fair_one() -> None:
     assert (even.chi_square, even.p_value) == (0.0, 1.0)
 
 
-def test_wilson_interval_of_31_in_100() -> None:
-    low, high = wilson(31, 100)
-    assert (low, high) == (pytest.approx(0.2278, abs=1e-4), pytest.approx(0.4063, abs=1e-4))
-    assert wilson(0, 0) == (0.0, 1.0)
-    assert wilson(0, 10)[0] == 0.0
-    assert wilson(10, 10)[1] == pytest.approx(1.0)
-
-
-@pytest.mark.parametrize(
-    ("value", "freedom", "tail"),
-    [
-        (3.841459, 1, 0.05), (5.991465, 2, 0.05), (7.814728, 3, 0.05), (9.487729, 4, 0.05), (15.507313, 8, 0.05),
-        (6.634897, 1, 0.01), (11.344867, 3, 0.01), (14.067140, 7, 0.05), (0.0, 3, 1.0),
-    ],
-)  # fmt: skip
 def test_chi_square_tail_is_the_one_of_the_tables(value: float, freedom: int, tail: float) -> None:
     assert chi_square_tail(value, freedom) == pytest.approx(tail, abs=1e-6)
 
