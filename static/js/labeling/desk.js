@@ -62,7 +62,7 @@ export function openDesk(task) {
   }
   for (const kind of ["online", "offline"]) addEventListener(kind, clock, { signal: task.signal });
   const ticking = setInterval(clock, 1000);
-  task.signal.addEventListener("abort", () => { clearInterval(ticking); desk.lease.stop(); });
+  task.signal?.addEventListener("abort", () => { clearInterval(ticking); desk.lease.stop(); });
   clock();
   return Object.assign(desk, { notice, clock, next, link });
 }

@@ -18,7 +18,7 @@ export class DraftKeeper {
     addEventListener("online", () => this.save(), { signal });
     addEventListener("pagehide", () => this.leave(), { signal });
     document.addEventListener("visibilitychange", () => { if (document.hidden) this.save(); }, { signal });
-    signal.addEventListener("abort", () => this.done());
+    signal?.addEventListener("abort", () => this.done());
   }
 
   /** Work that this browser kept and the server never confirmed, or null. */

@@ -6,7 +6,7 @@ import { grow } from "../writing/rows.js";
 import { countWords } from "../writing/text.js";
 
 const form = $("#prompt-form"), pairs = $$(".pair"), { place, at, savedAt } = form.dataset;
-const keeper = new DraftKeeper({ assignment: place, at, savedAt, report: mark, held: () => {}, signal: new AbortController().signal });
+const keeper = new DraftKeeper({ assignment: place, at, savedAt, report: mark, held: () => {} });
 const SAYS = { saved: t("Saved"), saving: t("Saving"), offline: t("Kept in this browser"), "signed-out": t("Signed out: kept in this browser"), gone: t("Kept in this browser") };
 const written = () => $$("textarea, select, [name=use_case]:checked", form);
 const blank = (pair) => $$("textarea", pair).every((field) => !field.value.trim());

@@ -5,7 +5,7 @@ import { activeSeconds, beginSeconds } from "../labeling/presence.js";
 import { send } from "../labeling/send.js";
 
 const form = $("#task"), root = form.dataset, why = $("#why"), choices = $$("[name=choice]");
-const desk = openDesk({ assignment: root.assignment, at: `/assignments/${root.assignment}`, savedAt: root.savedAt, expiresAt: root.expiresAt, nextUrl: root.next, signal: new AbortController().signal });
+const desk = openDesk({ assignment: root.assignment, at: `/assignments/${root.assignment}`, savedAt: root.savedAt, expiresAt: root.expiresAt, nextUrl: root.next });
 const draft = desk.keeper.unconfirmed() || JSON.parse(root.draft || "null") || {};
 let sending = false, begun = false;
 

@@ -10,7 +10,7 @@ import { listen } from "./keys.js";
 import { Meter } from "./meter.js";
 
 const root = $("#task").dataset, at = `/completions/${root.completion}`;
-const keeper = new DraftKeeper({ assignment: `edit.${root.completion}`, at, savedAt: root.savedAt, report: mark, held: () => {}, signal: new AbortController().signal });
+const keeper = new DraftKeeper({ assignment: `edit.${root.completion}`, at, savedAt: root.savedAt, report: mark, held: () => {} });
 const original = $("#original").content.textContent.trim();
 const draft = root.refused ? null : keeper.unconfirmed() || JSON.parse(root.draft || "null");
 const say = (...parts) => $("#hint").replaceChildren(...parts);
