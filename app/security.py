@@ -62,7 +62,8 @@ async def open_session() -> AsyncIterator[Session]:
             keep = isinstance(error, AppError) and error.keeps_work
             await to_thread.run_sync(_finish, session, keep, limiter=ending)
             raise
-        await to_thread.run_sync(_finish, session, True, limiter=ending)
+        if session.in_transaction():  # else a route of routes/one_thread.py has ended it
+            await to_thread.run_sync(_finish, session, True, limiter=ending)
 
 
 def _finish(session: Session, keep: bool) -> None:

@@ -3,7 +3,7 @@
 Relationships are `lazy="raise"`: services load what a page needs, templates never query.
 """
 
-from app.models.assignment import Assignment, Slot
+from app.models.assignment import Assignment, QueuePlace, Slot
 from app.models.audit import AuditEvent
 from app.models.checkpoint import Checkpoint
 from app.models.completion import Comparison, Completion
@@ -13,6 +13,7 @@ from app.models.gold_item import GoldItem
 from app.models.guideline import Guideline, GuidelineReading
 from app.models.job import Job, JobEvent
 from app.models.label_schema import LabelSchema
+from app.models.member import ProjectMember
 from app.models.project import Project
 from app.models.prompt import Prompt
 from app.models.prompt_report import PromptReport
@@ -49,6 +50,7 @@ __all__ = [
     "JobEvent",
     "LabelSchema",
     "Project",
+    "ProjectMember",
     "Prompt",
     "PromptReport",
     "Qualification",
@@ -57,6 +59,7 @@ __all__ = [
     "QualificationGrant",
     "QualificationItem",
     "QualificationRating",
+    "QueuePlace",
     "Ranking",
     "Review",
     "Revision",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -38,9 +38,26 @@ class Slot(Base):
             "ix_slots_open",
             "project_id",
             "kind",
-            text("priority DESC"),
+            text("(- priority)"),
             "id",
-            postgresql_where=text("submitted_at IS NULL AND closed_at IS NULL"),
+            postgresql_where=text("submitted_at IS NULL AND closed_at IS NULL AND reserved_for_id IS NULL"),
+        ),
+        Index(
+            "ix_slots_reserved",
+            "reserved_for_id",
+            "project_id",
+            "kind",
+            text("(- priority)"),
+            "id",
+            postgresql_where=text("submitted_at IS NULL AND closed_at IS NULL AND reserved_for_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_slots_held",
+            "holder_id",
+            "project_id",
+            "kind",
+            text("leased_until DESC NULLS LAST"),
+            postgresql_where=text("submitted_at IS NULL AND holder_id IS NOT NULL"),
         ),
         one_of("kind", SlotKind),
         one_of("purpose", Purpose),
@@ -58,6 +75,7 @@ class Slot(Base):
         server_default="0"
     )  # higher first; a newer round's tasks come before older ones
     leased_until: Mapped[Moment | None]
+    # Who has it, or had it last and may go on with it; None once she has skipped it.
     holder_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     submitted_at: Mapped[Moment | None]
     closed_at: Mapped[Moment | None]  # set when the round no longer wants the label
@@ -133,3 +151,20 @@ class Assignment(Base):
 
     slot: Mapped[Slot] = relationship(lazy="raise")
     prompt: Mapped[Prompt] = relationship(lazy="raise")
+
+
+class QueuePlace(Base):
+    """How far a labeler has come in a queue: of this priority, no open slot with a smaller id is for her any more.
+
+    Saves a claim from walking past all that she has done. Deleting a row is always right; the next claim makes it anew.
+    """
+
+    __tablename__ = "queue_places"
+
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    project_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    priority: Mapped[int]
+    slot_id: Mapped[int] = mapped_column(BigInteger)  # a place in the order, not a row: the slot may be gone

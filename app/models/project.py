@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, false, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
@@ -44,6 +44,7 @@ class Project(Base):
     second_label_rate: Mapped[float] = mapped_column(server_default="0")  # share of rankings with one labeler more
     review_rate: Mapped[float] = mapped_column(server_default="0")  # share of tasks with two labels that is reviewed
     review_above: Mapped[float | None]  # reviewed as well: two labels that disagree more than this; None: never
+    open_to_all: Mapped[bool] = mapped_column(server_default=true())  # else its members alone label (models/member.py)
     use_case_texts: Mapped[JsonList] = mapped_column(server_default=text("'[]'::jsonb"))  # for user-based prompts
     gold_rate: Mapped[float] = mapped_column(server_default="0")  # share of the rankings given that are gold items
     repeat_rate: Mapped[float] = mapped_column(server_default="0")  # and that are her own again

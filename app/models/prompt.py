@@ -34,6 +34,8 @@ class Prompt(Base):
     use_case: Mapped[str | None] = mapped_column(String(40))
     source: Mapped[str] = mapped_column(String(20), server_default="import")  # labeler, api, import, starter
     split: Mapped[str] = mapped_column(String(12), server_default="train")
+    language: Mapped[str | None] = mapped_column(String(20))  # a code such as de; None: not known, anybody may do it
+    skills: Mapped[JsonList] = mapped_column(server_default=text("'[]'::jsonb"))  # all that its labelers must have
     kind: Mapped[str] = mapped_column(String(12), server_default="plain")
     author_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))  # the labeler who wrote it
     group_key: Mapped[str | None] = mapped_column(String(64))  # of what was sent together: a few-shot set

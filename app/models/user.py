@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, String, false
+from sqlalchemy import ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
@@ -20,6 +20,8 @@ class User(Base):
     labeler_group: Mapped[str] = mapped_column(String(16), server_default="training")
     password_hash: Mapped[str | None]  # argon2id; None until an invitation is taken up
     simulated: Mapped[bool] = mapped_column(server_default=false())
+    languages: Mapped[JsonList] = mapped_column(server_default=text("'[]'::jsonb"))  # codes; none: every language
+    skills: Mapped[JsonList] = mapped_column(server_default=text("'[]'::jsonb"))  # what she may label of what needs one
     disabled_at: Mapped[Moment | None]
     created_at: Mapped[Created]
 

@@ -20,6 +20,7 @@ from app.models import Project, User
 from app.models.columns import SlotKind, TaskKind
 from app.pages import markdown, render
 from app.routes.answer_forms import DetailsIn, answer_from_form, form_details
+from app.routes.one_thread import OneThread
 from app.routes.task_pages import Shared, TaskPage, edition_of, rank_page, ranking_from_form, write_page
 from app.rules.label_schemas import Fields
 from app.rules.revisions import LETTERS
@@ -43,7 +44,7 @@ from app.services.answers import Answer
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 
-router = APIRouter()
+router = APIRouter(route_class=OneThread)
 KINDS = {"rank": TaskKind.RANKING, "write": TaskKind.DEMONSTRATION}
 WAYS = {kind: way for way, kind in KINDS.items()}
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,49 @@ def may_submit(slot: SlotState, user_id: int, now: datetime) -> bool:
     if slot.holder_id == user_id or slot.holder_id is None:
         return True
     return slot.leased_until is None or slot.leased_until <= now
+
+
+def is_in_pool(open_to_all: bool, is_member: bool) -> bool:
+    """A project is for everybody, or for its members alone."""
+    return open_to_all or is_member
+
+
+@dataclass(frozen=True)
+class Labeler:
+    """What decides over what a person may label. No languages means every language."""
+
+    user_id: int
+    languages: frozenset[str] = frozenset()
+    skills: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a prompt asks of its labelers."""
+
+    author_id: int | None = None
+    language: str | None = None  # None where it is not known
+    skills: frozenset[str] = frozenset()
+
+
+def may_label(labeler: Labeler, needs: Needs) -> bool:
+    """Not what she wrote herself; in her languages, if some are set; where skills are needed, with all of them."""
+    if needs.author_id == labeler.user_id:
+        return False
+    if needs.language is not None and labeler.languages and needs.language not in labeler.languages:
+        return False
+    return needs.skills <= labeler.skills
+
+
+def slots_in_queue_order(tasks: Sequence[T], ordinals: range) -> Iterator[tuple[T, int]]:
+    """(task, ordinal) of the slots of new tasks as they are numbered, and so handed out where priorities are equal.
+
+    Every task gets its first label before any gets its second: what is open when a round ends lacks second labels, not
+    whole tasks (docs/decisions/0008-the-order-of-the-queue.md).
+    """
+    for ordinal in ordinals:
+        for task in tasks:
+            yield task, ordinal
 
 
 def shuffle_order(completions: Sequence[str], rng: random.Random) -> list[str]:

@@ -1,4 +1,6 @@
-"""Which language a text is in, as far as letters and its smallest words tell. Asked by rules/answer_warnings.py.
+"""Which language a text is in, as far as letters and its smallest words tell.
+
+Asked by rules/answer_warnings.py, and by services/prompts.py for prompts that do not say theirs.
 
 Standard library only: scripts by Unicode names, and of languages in Latin letters the commonest words. It knows few
 languages and stays silent where it is not sure; a detector with a model would be heavier than the rest of the page.
@@ -67,6 +69,18 @@ LANGUAGES = {
     "Swedish": mark("Swedish"),
     "Polish": mark("Polish"),
 }
+CODES = {
+    "English": "en",
+    "German": "de",
+    "French": "fr",
+    "Spanish": "es",
+    "Italian": "it",
+    "Portuguese": "pt",
+    "Dutch": "nl",
+    "Swedish": "sv",
+    "Polish": "pl",
+}
+CODE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,2}")  # de, pt-br: the small part of BCP 47 that people use
 WORDS_OF = {language: frozenset(words.split()) for language, words in SMALL_WORDS.items()}
 
 
@@ -94,6 +108,11 @@ def language_of(text: str) -> str | None:
     (best, count), (_, second) = Counter(hits).most_common(2)
     distinct = sum(1 for word in WORDS_OF[best] if words[word])
     return best if count >= FEWEST_WORDS and distinct >= 3 and second <= CLEAR_SHARE * count else None
+
+
+def code_of(text: str) -> str | None:
+    """The code of the language that a text is in, where that is clear and the language is among those known here."""
+    return CODES.get(language_of(text) or "") if script_of(text) == "Latin" else None
 
 
 def differ(first: str, second: str) -> tuple[str, str] | None:

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from app.rules.abilities import language_problem, skills_problem
+from app.rules.languages import code_of
 from app.translation import gettext as _
 
 ROLES = ("system", "user", "assistant")
@@ -73,7 +75,9 @@ def row_problem(row: Any) -> str | None:
             return _("`%(name)s` must be a short text.") % {"name": name}
     if row.get("split", "train") not in SPLITS:
         return _("`split` is %(split)s; use train, validation or evaluation.") % {"split": repr(row["split"])}
-    return None
+    if row.get("language") is not None and (problem := language_problem(row["language"])):
+        return problem
+    return skills_problem(row.get("skills", []))
 
 
 def _is_name(value: Any) -> bool:
@@ -111,6 +115,12 @@ def _texts(value: Any) -> Iterator[str]:
 
 def row_messages(row: dict[str, Any]) -> Any:
     return row["messages"] if "messages" in row else [{"role": "user", "content": row["prompt"]}]
+
+
+def row_language(row: dict[str, Any], messages: Sequence[dict[str, str]]) -> str | None:
+    """What the row says, or else what the turn to be answered tells."""
+    language: str | None = row.get("language")
+    return language or code_of(messages[-1]["content"])
 
 
 def content_hash(messages: list[dict[str, str]]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from app.errors import NotFound, NotQualified
+from app.errors import Forbidden, NotFound, NotQualified
 from app.models import Assignment, Project, User
 from app.services import assignments, guidelines
 
@@ -29,8 +29,8 @@ def claim_ahead(session: Session, assignment_id: int, user: User) -> Assignment 
         return None
     project = session.get_one(Project, current.project_id)
     try:
-        return assignments.claim_assignment(session, project, user, current.kind, beside=current.id)
-    except NotQualified:
+        return assignments.claim_assignment(session, project, user, current.kind, beside=current)
+    except (Forbidden, NotQualified):
         return None
 
 

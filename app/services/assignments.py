@@ -9,31 +9,28 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
-from sqlalchemy.orm import Session, contains_eager, joinedload
+from sqlalchemy import BigInteger, DateTime, Table, and_, bindparam, func, insert, literal, select, update
+from sqlalchemy.orm import Session, joinedload
 
-from app.errors import Conflict, NotFound, Overtaken
-from app.models import (
-    Assignment,
-    Comparison,
-    Completion,
-    Demonstration,
-    Guideline,
-    LabelSchema,
-    Project,
-    Prompt,
-    Ranking,
-    Slot,
-    User,
-)
+from app.errors import Conflict, Forbidden, NotFound, Overtaken
+from app.models import Assignment, Completion, Demonstration, Project, Prompt, Ranking, Slot, User
 from app.rules import assignment as rules
-from app.services import measures, qualifications
+from app.services import claims, measures, qualifications, slots
+from app.services.claims import Found, Turn
 from app.settings import get_settings
 
-_CLAIM_LOCK = 7301  # namespace of the advisory locks that put one labeler's claims in a row
 _rng = random.SystemRandom()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A response as a labeler may know it."""
+
+    id: UUID
+    text: str
 
 
 @dataclass(frozen=True)
@@ -43,34 +40,32 @@ class Task:
     assignment: Assignment
     project: Project
     prompt: Prompt
-    completions: list[Completion]  # in the order shown to this labeler; empty for a demonstration
+    completions: list[Shown]  # in the order shown to this labeler; empty for a demonstration
     label: Demonstration | Ranking | None = None  # what she has sent, where the page is to edit it
 
 
 def claim_assignment(
-    session: Session, project: Project, user: User, kind: str, beside: int | None = None
+    session: Session, project: Project, user: User, kind: str, beside: Assignment | None = None
 ) -> Assignment | None:
     """The assignment she holds or had left, or else a new one, leased to her; None when nothing is left for her.
 
-    `beside` is the one she works on: then it is the next one that is leased to her, ahead (services/ahead.py).
-    Raises NotQualified where she has to pass the project's qualification first.
+    `beside` is the one she works on: then it is the next one that is leased to her, ahead (services/ahead.py). Raises
+    Forbidden where she may not label at all, NotQualified where she has to pass the project's qualification first.
     """
     qualifications.require_pass(session, project, user)
-    now = _claims_in_a_row(session, user)
-    assignment = _own_assignment_to_go_on(session, project, user, kind, now, beside)
-    if assignment is None:
-        measures.give_measure(session, project, user, kind)
-        slot = _open_slot(session, project, user, kind, now)
-        if slot is None:
-            return None
-        assignment = _new_assignment(session, project, user, slot)
-    if beside is None:
-        _hand_out(session, project, assignment, now)
-    elif not _holds(assignment.slot, user, now):
-        assignment.ahead = True
-    _lease(assignment, assignment.slot, user, now)
-    session.flush()
-    return assignment
+    turn = claims.await_turn(session, project, user, kind)
+    if not rules.is_in_pool(project.open_to_all, turn.is_member):
+        raise Forbidden(f"{project.name} is labeled by some people only. Ask an admin whether you may join.")
+    own = claims.find_own(session, project, user, kind, turn.now, beside)
+    if own is not None:
+        return _go_on(session, own, user, turn, ahead=beside is not None)
+    # A new task begins here, and nowhere else: what else has to hold before it, or is to come first, belongs here.
+    measures.give_measure(session, project, user, kind)
+    found = claims.find_open(session, project, user, kind, turn)
+    if found is None:
+        return None
+    claims.move_place(session, project, user, kind, turn.place, found)
+    return _take_on(session, project, user, kind, turn, found, ahead=beside is not None)
 
 
 def claim_task(session: Session, project: Project, user: User, kind: str) -> Task | None:
@@ -88,10 +83,9 @@ def load_task(session: Session, assignment_id: int, user: User) -> Task:
 
 def save_draft(session: Session, assignment_id: int, user: User, draft: Any) -> datetime:
     """Keep her unfinished work, whatever has become of the lease; a live lease is renewed. Returns the moment."""
-    assignment = _own_assignment(session, assignment_id, user, lock=True)
+    assignment, now = lock_now(session, assignment_id, user)
     if assignment.submitted_at is not None:
         raise Conflict("This task is submitted already; the draft was not needed any more.")
-    now = database_now(session)
     assignment.draft, assignment.draft_saved_at = draft, now
     if rules.may_submit(_slot_state(assignment.slot), user.id, now):
         _lease(assignment, assignment.slot, user, now)
@@ -101,8 +95,7 @@ def save_draft(session: Session, assignment_id: int, user: User, draft: Any) -> 
 
 def renew_lease(session: Session, assignment_id: int, user: User) -> datetime:
     """A sign of life: hold the task longer, or take it back if nobody else has it. Raises Overtaken."""
-    assignment = _own_assignment(session, assignment_id, user, lock=True)
-    now = database_now(session)
+    assignment, now = lock_now(session, assignment_id, user)
     take_slot(session, assignment, user, now)
     _lease(assignment, assignment.slot, user, now)
     session.flush()
@@ -111,32 +104,42 @@ def renew_lease(session: Session, assignment_id: int, user: User) -> datetime:
 
 def release_task(session: Session, assignment_id: int, user: User) -> None:
     """Give the task back; her draft stays and she gets it again first when it is still open."""
-    assignment = _own_assignment(session, assignment_id, user, lock=True)
-    assignment.expires_at = database_now(session)
+    assignment, now = lock_now(session, assignment_id, user)
+    assignment.expires_at = now
     _free_slot(assignment.slot, user)
     session.flush()
 
 
 def skip_task(session: Session, assignment_id: int, user: User, reason: str) -> None:
     """Give the task to somebody else for good, and say why. Skipping twice is the same as once."""
-    assignment = _own_assignment(session, assignment_id, user, lock=True)
+    assignment, now = lock_now(session, assignment_id, user)
     if assignment.submitted_at is not None:
         raise Conflict("This task is submitted already and can no longer be skipped.")
     if assignment.skipped_at is None:
-        assignment.skipped_at, assignment.skip_reason = database_now(session), reason.strip()[:500]
+        assignment.skipped_at, assignment.skip_reason = now, reason.strip()[:500]
         _free_slot(assignment.slot, user)
+        if assignment.slot.holder_id == user.id:
+            assignment.slot.holder_id = None
         measures.close_measure(session, assignment.slot)
     session.flush()
 
 
 def lock_for_submission(session: Session, assignment_id: int, user: User) -> Assignment:
     """Her assignment, locked, so that a repeated submission waits for the first one. Raises NotFound."""
-    return _own_assignment(session, assignment_id, user, lock=True)
+    return lock_now(session, assignment_id, user)[0]
+
+
+def lock_now(session: Session, assignment_id: int, user: User) -> tuple[Assignment, datetime]:
+    """The same with the database's clock."""
+    row = session.execute(_OWN_LOCKED_NOW, {"assignment_id": assignment_id, "user_id": user.id}).one_or_none()
+    if row is None:
+        raise NotFound("There is no such task of yours.")
+    return row[0], row[1]
 
 
 def lock_assignment(session: Session, assignment_id: int) -> Assignment:
     """Anybody's assignment with its slot, locked, for a change of the label that was sent for it."""
-    return session.scalars(_locked(select(Assignment).where(Assignment.id == assignment_id))).one()
+    return session.scalars(_ANYBODYS_LOCKED, {"assignment_id": assignment_id}).one()
 
 
 def refuse_done(assignment: Assignment) -> None:
@@ -157,7 +160,8 @@ def take_slot(session: Session, assignment: Assignment, user: User, now: datetim
         if assignment.kind == "ranking"
         else and_(Slot.prompt_id == assignment.prompt_id, Slot.kind == "demonstration")
     )
-    shared = and_(same_task, Slot.purpose == slot.purpose, Slot.reserved_for_id.is_(None), _claimable(now))
+    at = literal(now, DateTime(timezone=True))
+    shared = and_(same_task, Slot.purpose == slot.purpose, Slot.reserved_for_id.is_(None), claims.is_claimable(at))
     other = session.scalar(select(Slot).where(shared).limit(1).with_for_update(skip_locked=True))
     if other is None:
         raise Overtaken(
@@ -168,16 +172,22 @@ def take_slot(session: Session, assignment: Assignment, user: User, now: datetim
 
 def complete_slot(assignment: Assignment, user: User, now: datetime) -> None:
     """The label is stored: the slot is filled and the draft is done with."""
-    slot = assignment.slot
-    slot.holder_id, slot.submitted_at, slot.leased_until = user.id, now, None
-    assignment.submitted_at, assignment.draft = now, None
+    for row, values in completion(assignment, user, now):
+        for name, value in values.items():
+            setattr(row, name, value)
+
+
+def completion(assignment: Assignment, user: User, now: datetime) -> list[tuple[Slot | Assignment, dict[str, Any]]]:
+    """What is true of a slot and its assignment once the label is stored."""
+    slot = {"holder_id": user.id, "submitted_at": now, "leased_until": None}
+    return [(assignment.slot, slot), (assignment, {"submitted_at": now, "draft": None})]
 
 
 def empty_slot(session: Session, slot: Slot) -> None:
-    """The label is taken out: somebody else may fill the slot, unless a newer round asks about other responses."""
+    """The label is taken out: somebody else may fill the slot, unless nobody asks for it any more."""
     slot.submitted_at = slot.holder_id = slot.leased_until = None
     measures.close_measure(session, slot)
-    if slot.closed_at is None and _is_past(session, slot):
+    if slot.closed_at is None and (slots.is_past(session, slot) or slots.is_surplus(session, slot)):
         slot.closed_at = database_now(session)
 
 
@@ -186,6 +196,7 @@ def reopen(session: Session, assignment: Assignment, user: User, now: datetime) 
     empty_slot(session, assignment.slot)
     measures.reopen_measure(assignment.slot)
     assignment.submitted_at = None
+    claims.step_back(session, user, assignment.slot)
     _lease(assignment, assignment.slot, user, now)
 
 
@@ -195,110 +206,52 @@ def database_now(session: Session) -> datetime:
     return now
 
 
-def _claims_in_a_row(session: Session, user: User) -> datetime:
-    """Wait for another claim of hers to end; the database's clock after it."""
-    lock_then_look = select(func.pg_advisory_xact_lock(_CLAIM_LOCK, user.id), func.clock_timestamp())
-    now: datetime = session.execute(lock_then_look).one()[1]
-    return now
-
-
 def _slot_state(slot: Slot) -> rules.SlotState:
     return rules.SlotState(slot.holder_id, slot.leased_until, slot.submitted_at is not None, slot.closed_at is not None)
 
 
-def _claimable(now: datetime) -> ColumnElement[bool]:
-    """`rules.may_claim` as a condition that the partial index ix_slots_open answers."""
-    return and_(
-        Slot.submitted_at.is_(None),
-        Slot.closed_at.is_(None),
-        or_(Slot.leased_until.is_(None), Slot.leased_until <= now),
-    )
+def _go_on(session: Session, assignment: Assignment, user: User, turn: Turn, ahead: bool) -> Assignment:
+    """Lease her what she has an assignment of: to be seen now, or ahead unless it is in her hands already.
 
-
-def _own_assignment_to_go_on(
-    session: Session, project: Project, user: User, kind: str, now: datetime, beside: int | None
-) -> Assignment | None:
-    """The task she holds, or else one that she left and that is still open: her draft comes back first."""
-    held = and_(Slot.holder_id == user.id, Slot.submitted_at.is_(None), Slot.leased_until > now)
-    return session.scalar(
-        select(Assignment)
-        .join(Assignment.slot)
-        .options(contains_eager(Assignment.slot))
-        .where(
-            Assignment.user_id == user.id,
-            Assignment.project_id == project.id,
-            Assignment.kind == kind,
-            Assignment.submitted_at.is_(None),
-            Assignment.skipped_at.is_(None),
-            Assignment.id != beside if beside is not None else true(),
-            or_(held, _claimable(now)),
-        )
-        # Null where nobody holds the slot. What she has seen comes before what only waits for her.
-        .order_by(held.desc().nulls_last(), Assignment.ahead, Assignment.id)
-        .limit(1)
-        .with_for_update()
-    )
-
-
-def _open_slot(session: Session, project: Project, user: User, kind: str, now: datetime) -> Slot | None:
-    mine = (
-        Assignment.comparison_id == Slot.comparison_id
-        if kind == "ranking"
-        else and_(Assignment.prompt_id == Slot.prompt_id, Assignment.kind == "demonstration")
-    )
-    return session.scalar(
-        select(Slot)
-        .where(
-            Slot.project_id == project.id,
-            Slot.kind == kind,
-            _claimable(now),
-            or_(Slot.reserved_for_id.is_(None), Slot.reserved_for_id == user.id),
-            or_(Slot.purpose != "label", ~exists().where(Assignment.user_id == user.id, mine)),
-        )
-        .order_by(Slot.priority.desc(), Slot.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-
-
-def _new_assignment(session: Session, project: Project, user: User, slot: Slot) -> Assignment:
-    ids: list[str] = []
-    if slot.comparison_id is not None:
-        chosen = session.scalars(select(Completion.id).where(Completion.comparison_id == slot.comparison_id))
-        ids = [str(completion_id) for completion_id in chosen]
-    guideline, schema = session.execute(_versions_in_force(project)).one()
-    assignment = Assignment(
-        project_id=project.id,
-        slot=slot,
-        user_id=user.id,
-        kind=slot.kind,
-        purpose=slot.purpose,
-        prompt_id=slot.prompt_id,
-        comparison_id=slot.comparison_id,
-        order_shown=rules.shuffle_order(ids, _rng),
-        guideline_version=guideline or 1,
-        schema_version=schema or 1,
-    )
-    session.add(assignment)
+    What was claimed ahead and never begun is asked under the versions that hold when she sees it.
+    """
+    if ahead:
+        assignment.ahead = assignment.ahead or not _holds(assignment.slot, user, turn.now)
+    else:
+        if assignment.ahead and assignment.draft is None:
+            assignment.guideline_version, assignment.schema_version = turn.guideline_version, turn.schema_version
+            assignment.claimed_at = turn.now
+        assignment.ahead = False
+    _lease(assignment, assignment.slot, user, turn.now)
+    session.flush()
     return assignment
 
 
-def _hand_out(session: Session, project: Project, assignment: Assignment, now: datetime) -> None:
-    """She sees it now: what was claimed ahead and never begun is asked under the versions that hold today."""
-    if assignment.ahead and assignment.draft is None:
-        guideline, schema = session.execute(_versions_in_force(project)).one()
-        assignment.guideline_version, assignment.schema_version = guideline or 1, schema or 1
-        assignment.claimed_at = now
-    assignment.ahead = False
-
-
-def _versions_in_force(project: Project) -> Select[int | None, int | None]:
-    """Of the guidelines and of the label schema, in one statement: this is asked at every claim."""
-    newest = (
-        select(func.max(table.version)).where(table.project_id == project.id).scalar_subquery()
-        for table in (Guideline, LabelSchema)
-    )
-    return select(*newest)
+def _take_on(
+    session: Session, project: Project, user: User, kind: str, turn: Turn, found: Found, ahead: bool
+) -> Assignment:
+    """Lease the slot to her; a task that she had left keeps its assignment, with the draft and the order shown."""
+    if found.left_id is not None:
+        left = session.get_one(Assignment, found.left_id, populate_existing=True)
+        left.slot = session.get_one(Slot, found.slot_id, populate_existing=True)
+        return _go_on(session, left, user, turn, ahead)
+    chosen = [str(completion_id) for completion_id in found.completion_ids or []]
+    values = {
+        "project_id": project.id,
+        "slot_id": found.slot_id,
+        "user_id": user.id,
+        "kind": kind,
+        "purpose": found.purpose,
+        "prompt_id": found.prompt_id,
+        "comparison_id": found.comparison_id,
+        "order_shown": rules.shuffle_order(chosen, _rng),
+        "guideline_version": turn.guideline_version,
+        "schema_version": turn.schema_version,
+        "ahead": ahead,
+        "expires_at": rules.lease_end(turn.now, get_settings().lease_minutes),
+    }
+    assignment: Assignment = session.scalars(_TAKE_ON, {f"its_{name}": value for name, value in values.items()}).one()
+    return assignment
 
 
 def _lease(assignment: Assignment, slot: Slot, user: User, now: datetime) -> None:
@@ -311,39 +264,47 @@ def _holds(slot: Slot, user: User, now: datetime) -> bool:
 
 
 def _free_slot(slot: Slot, user: User) -> None:
+    """Open to everybody at once; whoever held it last still gets it first."""
     if slot.holder_id == user.id and slot.submitted_at is None:
-        slot.holder_id = slot.leased_until = None
+        slot.leased_until = None
 
 
-def _is_past(session: Session, slot: Slot) -> bool:
-    """Whether a later round has responses to rank, which closed the open slots of this one."""
-    own = select(Comparison.round_id).where(Comparison.id == slot.comparison_id).scalar_subquery()
-    later = exists().where(Comparison.project_id == slot.project_id, Comparison.round_id > own)
-    return bool(session.scalar(select(later)))
-
-
-def _locked(query: Select[Assignment]) -> Select[Assignment]:
-    """With its slot, and read anew: what this session saw before it had the lock may be old."""
-    query = query.options(joinedload(Assignment.slot, innerjoin=True))
-    return query.with_for_update().execution_options(populate_existing=True)
-
-
-def _own_assignment(session: Session, assignment_id: int, user: User, lock: bool = False) -> Assignment:
-    query = (
-        select(Assignment)
-        .options(joinedload(Assignment.slot, innerjoin=True))
-        .where(Assignment.id == assignment_id, Assignment.user_id == user.id)
-    )
-    assignment = session.scalar(_locked(query) if lock else query)
+def _own_assignment(session: Session, assignment_id: int, user: User) -> Assignment:
+    assignment = session.scalar(_OWN_ASSIGNMENT, {"assignment_id": assignment_id, "user_id": user.id})
     if assignment is None:
         raise NotFound("There is no such task of yours.")
     return assignment
 
 
 def _task(session: Session, project: Project, assignment: Assignment) -> Task:
-    prompt = session.get_one(Prompt, assignment.prompt_id)
-    if assignment.comparison_id is None:
-        return Task(assignment, project, prompt, [])
-    completions = session.scalars(select(Completion).where(Completion.comparison_id == assignment.comparison_id))
-    by_id = {str(completion.id): completion for completion in completions}
+    ids = {"prompt_id": assignment.prompt_id, "comparison_id": assignment.comparison_id}
+    prompt, shown = session.execute(_SHOWN, ids).one()
+    by_id = {row["id"]: Shown(UUID(row["id"]), row["text"]) for row in shown or []}
     return Task(assignment, project, prompt, [by_id[key] for key in assignment.order_shown])
+
+
+# Built once: making a statement costs more than running it.
+_TAKEN = (
+    "project_id", "slot_id", "user_id", "kind", "purpose", "prompt_id", "comparison_id", "order_shown",
+    "guideline_version", "schema_version", "ahead", "expires_at",
+)  # fmt: skip
+_slots, _assignments = cast(Table, Slot.__table__), cast(Table, Assignment.__table__)
+_its = {name: bindparam(f"its_{name}", type_=_assignments.c[name].type) for name in _TAKEN}
+_leased = update(_slots).where(_slots.c.id == _its["slot_id"])
+_taken_on = (
+    insert(_assignments)
+    .values(_its)
+    .returning(_assignments)
+    .add_cte(_leased.values(holder_id=_its["user_id"], leased_until=_its["expires_at"]).cte("leased"))
+)
+_TAKE_ON = select(Assignment).from_statement(_taken_on)
+_completions = select(func.jsonb_agg(func.jsonb_build_object("id", Completion.id, "text", Completion.text)))
+_of_comparison = Completion.comparison_id == bindparam("comparison_id", type_=BigInteger)
+_SHOWN = select(Prompt, _completions.where(_of_comparison).scalar_subquery()).where(Prompt.id == bindparam("prompt_id"))
+_OWNED = (Assignment.id == bindparam("assignment_id"), Assignment.user_id == bindparam("user_id"))
+_ASSIGNMENT = select(Assignment).options(joinedload(Assignment.slot, innerjoin=True))
+_OWN_ASSIGNMENT = _ASSIGNMENT.where(*_OWNED)
+# Read anew: what this session saw before it had the lock may be old.
+_LOCKED = _ASSIGNMENT.with_for_update().execution_options(populate_existing=True)
+_OWN_LOCKED_NOW = _LOCKED.where(*_OWNED).add_columns(func.clock_timestamp())
+_ANYBODYS_LOCKED = _LOCKED.where(_OWNED[0])

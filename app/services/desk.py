@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, union_all
+from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import Session
 
 from app.models import Assignment, Demonstration, Project, Ranking, Slot, User
-from app.models.columns import TaskKind
-from app.services import qualifications
+from app.models.columns import Role, TaskKind
+from app.services import claims, members, qualifications
 
 COUNTED = 1000  # counting stops here; the page then says "1,000 or more"
 
@@ -58,12 +58,17 @@ def held_assignment_id(session: Session, project_id: int, user: User, kind: str)
 
 
 def find_work(session: Session, project: Project, user: User, kind: str) -> Work:
-    return Work(kind, held_assignment_id(session, project.id, user, kind), _count_open(session, project, user, kind))
+    held_id = held_assignment_id(session, project.id, user, kind)
+    return Work(kind, held_id, claims.count_open(session, project, user, kind, COUNTED))
 
 
 def list_desks(session: Session, user: User) -> list[Desk]:
-    """Every project with what there is to do in it for her."""
-    projects = session.scalars(select(Project).order_by(Project.id)).all()
+    """The projects in which she may label, with what there is to do; who does more than label sees every one."""
+    projects = (
+        members.list_open_projects(session, user)
+        if user.role == Role.LABELER
+        else session.scalars(select(Project).order_by(Project.id)).all()
+    )
     return [
         Desk(
             project,
@@ -85,48 +90,3 @@ def count_done_today(session: Session, user: User) -> int:
         )
     ).subquery()
     return session.scalar(select(func.count()).select_from(done)) or 0
-
-
-def _count_open(session: Session, project: Project, user: User, kind: str) -> int:
-    slots = (
-        select(_task_of(kind))
-        .where(
-            Slot.project_id == project.id,
-            Slot.kind == kind,
-            Slot.submitted_at.is_(None),
-            Slot.closed_at.is_(None),
-            or_(Slot.leased_until.is_(None), Slot.leased_until <= func.now()),
-            or_(Slot.reserved_for_id.is_(None), Slot.reserved_for_id == user.id),
-            ~exists().where(Assignment.user_id == user.id, _same_task(kind)),
-        )
-        .distinct()
-        .limit(COUNTED)
-    )
-    left = (
-        select(_task_of(kind))
-        .join(Assignment, Assignment.slot_id == Slot.id)
-        .where(
-            Assignment.user_id == user.id,
-            Assignment.project_id == project.id,
-            Assignment.kind == kind,
-            Assignment.submitted_at.is_(None),
-            Assignment.skipped_at.is_(None),
-            Slot.submitted_at.is_(None),
-            Slot.closed_at.is_(None),
-            or_(Slot.leased_until.is_(None), Slot.leased_until <= func.now()),
-        )
-        .limit(COUNTED)
-    )
-    tasks = union_all(slots, left).subquery()
-    return min(COUNTED, session.scalar(select(func.count()).select_from(tasks)) or 0)
-
-
-def _task_of(kind: str) -> ColumnElement[int | None]:
-    column: ColumnElement[int | None] = (Slot.comparison_id if kind == TaskKind.RANKING else Slot.prompt_id).expression
-    return column
-
-
-def _same_task(kind: str) -> ColumnElement[bool]:
-    if kind == TaskKind.RANKING:
-        return Assignment.comparison_id == Slot.comparison_id
-    return and_(Assignment.prompt_id == Slot.prompt_id, Assignment.kind == TaskKind.DEMONSTRATION)

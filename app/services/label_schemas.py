@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.errors import Invalid, NotFound
@@ -12,6 +12,10 @@ from app.models import LabelSchema, Project, User
 from app.rules import label_schemas as rules
 from app.rules.label_schemas import Fields, Flag, FlagKind
 from app.translation import gettext as _
+
+_VERSION = select(LabelSchema).where(
+    LabelSchema.project_id == bindparam("project_id"), LabelSchema.version == bindparam("version")
+)
 
 
 def fields_of(schema: LabelSchema) -> Fields:
@@ -30,9 +34,7 @@ def current_schema(session: Session, project_id: int) -> LabelSchema:
 
 def get_schema(session: Session, project_id: int, version: int) -> LabelSchema:
     """The version that an assignment or a label follows."""
-    schema = session.scalar(
-        select(LabelSchema).where(LabelSchema.project_id == project_id, LabelSchema.version == version)
-    )
+    schema = session.scalar(_VERSION, {"project_id": project_id, "version": version})
     if schema is None:
         raise NotFound(_("There is no such version of the label schema."))
     return schema

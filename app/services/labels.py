@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import DateTime, Select, Table, bindparam, exists, null, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm.attributes import set_committed_value
 
 from app.errors import Conflict, Invalid, Overtaken
-from app.models import Assignment, Demonstration, Ranking, User
+from app.models import Assignment, Demonstration, Ranking, Slot, User
 from app.services import assignments, revisions
 
 LONGEST_SECONDS = 86_400.0
@@ -35,14 +38,14 @@ def store_once(
 
     Raises Overtaken (the draft is kept) when somebody else has the task, Conflict when the key or the task is used up.
     """
-    assignment = assignments.lock_for_submission(session, assignment_id, user)
-    stored, earlier = _stored(session, table, assignment, user, key)  # under the lock: a first try may just commit
-    if stored is not None:
-        return _same_task(stored, assignment)
-    assignments.refuse_done(assignment)
+    assignment, now = assignments.lock_now(session, assignment_id, user)
+    if assignment.submitted_at is not None or assignment.skipped_at is not None:
+        stored, _ = _stored(session, table, assignment, user, key)  # under the lock: a first try may just commit
+        if stored is not None:
+            return _same_task(stored, assignment)
+        assignments.refuse_done(assignment)
     if assignment.kind != kind:
         raise Invalid(f"This task asks for a {assignment.kind}.")
-    now = assignments.database_now(session)
     label = make(assignment, now)
     try:
         assignments.take_slot(session, assignment, user, now)
@@ -50,13 +53,53 @@ def store_once(
         assignment.draft, assignment.draft_saved_at = draft, now
         session.flush()
         raise
-    if earlier is None:
-        session.add(label)
-    else:
-        label = revisions.revive_label(session, earlier, user, label)
+    return _insert(session, label, assignment, user, now) or _revive(session, label, assignment, user, now)
+
+
+def _insert(session: Session, label: L, assignment: Assignment, user: User, now: datetime) -> L | None:
+    """The label as a row, its slot filled and its task done, in one statement; None where the key or task has one."""
+    columns, said = type(label).__table__.c, vars(label)
+    values = {column.name: said[column.name] for column in columns if column.name in said}
+    done = assignments.completion(assignment, user, now)
+    parameters = {f"its_{name}": value for name, value in values.items()}
+    parameters |= {"in_slot": assignment.slot.id, "holder": user.id, "now": now}
+    stored: L | None = session.scalar(_insertion(type(label), tuple(values)), parameters)
+    if stored is not None:
+        for row, changed in done:
+            for name, value in changed.items():
+                set_committed_value(row, name, value)  # the statement has stored it
+    return stored
+
+
+@lru_cache
+def _insertion(table: type[L], names: tuple[str, ...]) -> Select[L]:
+    """Built once for each kind of label: store it and, if that could be done, complete its slot and its assignment.
+
+    No parameter may have the name of a column: SQLAlchemy would set that column by it.
+    """
+    rows, slots, tasks = (cast(Table, each.__table__) for each in (table, Slot, Assignment))
+    its = {name: bindparam(f"its_{name}", type_=rows.c[name].type) for name in names}
+    now = bindparam("now", type_=DateTime(timezone=True))
+    stored = insert(rows).values(its).on_conflict_do_nothing().returning(rows).cte("stored")
+    is_stored = exists(select(stored.c.id))
+    slot = update(slots).where(slots.c.id == bindparam("in_slot"), is_stored)
+    task = update(tasks).where(tasks.c.id == its["assignment_id"], is_stored)
+    filled = slot.values(holder_id=bindparam("holder"), submitted_at=now, leased_until=null())
+    done = task.values(submitted_at=now, draft=null())
+    label: type[L] = aliased(table, stored)
+    return select(label).add_cte(filled.returning(slots.c.id).cte("filled"), done.returning(tasks.c.id).cte("done"))
+
+
+def _revive(session: Session, label: L, assignment: Assignment, user: User, now: datetime) -> L:
+    """There is a label of this key or of this task already: hers, taken back, says now what `label` says."""
+    of_key, earlier = _stored(session, type(label), assignment, user, label.idempotency_key)
+    if of_key is not None:
+        return _same_task(of_key, assignment)
+    assert earlier is not None, "nothing else than a key or a task can be there already"
+    revived = revisions.revive_label(session, earlier, user, label)
     assignments.complete_slot(assignment, user, now)
     session.flush()
-    return label
+    return revived
 
 
 def make_anew(session: Session, label: L, make: Callable[[Assignment, datetime], L]) -> L:
@@ -66,7 +109,7 @@ def make_anew(session: Session, label: L, make: Callable[[Assignment, datetime],
 
 
 def _stored(
-    session: Session, table: type[L], assignment: Assignment, user: User, key: UUID
+    session: Session, table: type[L], assignment: Assignment, user: User, key: UUID | None
 ) -> tuple[L | None, L | None]:
     """(the label of this key, the label of this task): the second one alone where she had taken it back."""
     wanted = or_(table.idempotency_key == key, table.assignment_id == assignment.id)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Invalid, NotFound
 from app.models import Checkpoint, Comparison, Completion, Job, Project, Prompt, Round, Slot, Snapshot
+from app.rules.assignment import slots_in_queue_order
 from app.rules.exports import expand_turns, to_line
 from app.rules.reviews import labelers_wanted
 from app.services import rounds, snapshots
@@ -243,13 +244,17 @@ def _ranking_slots(
 ) -> Iterator[dict[str, Any]]:
     round_ = session.get(Round, job.round_id) if job.round_id else None
     key = get_settings().key()
-    for comparison in comparisons:
-        for ordinal in range(1, labelers_wanted(key, comparison.id, project.overlap, project.second_label_rate) + 1):
-            yield {
-                "project_id": project.id,
-                "kind": "ranking",
-                "prompt_id": comparison.prompt_id,
-                "comparison_id": comparison.id,
-                "ordinal": ordinal,
-                "priority": round_.number if round_ else 0,
-            }
+    wanted = {
+        each.id: labelers_wanted(key, each.id, project.overlap, project.second_label_rate) for each in comparisons
+    }
+    for comparison, ordinal in slots_in_queue_order(comparisons, range(1, project.overlap + 2)):
+        if ordinal > wanted[comparison.id]:
+            continue
+        yield {
+            "project_id": project.id,
+            "kind": "ranking",
+            "prompt_id": comparison.prompt_id,
+            "comparison_id": comparison.id,
+            "ordinal": ordinal,
+            "priority": round_.number if round_ else 0,
+        }

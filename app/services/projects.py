@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotFound
@@ -16,6 +16,7 @@ from app.rules import label_schemas as schema_rules
 from app.rules import measures as measure_rules
 from app.rules import rounds as round_rules
 from app.rules.label_schemas import Fields, Flag
+from app.services import slots
 from app.services.base_models import check_base_model
 from app.translation import gettext as _
 from training.config import CONFIGS, ConfigError
@@ -71,6 +72,7 @@ class ProjectDraft:
     chat: bool = False
     improves_responses: bool = False
     labelers_write_prompts: bool = False
+    open_to_all: bool = True  # to label; else its members alone
     use_case_texts: list[str] = field(default_factory=list)
     gold_rate: float = 0.0  # shares of the rankings given that measure the labeler; both together half at most
     repeat_rate: float = 0.0
@@ -85,12 +87,15 @@ class ProjectDraft:
 CREATION_ONLY = {"slug", "base_model", "guidelines", "asks_ratings", "response_flags"}
 
 
+_BY_SLUG = select(Project).where(Project.slug == bindparam("slug"))  # built once: nearly every request asks it
+
+
 def list_projects(session: Session) -> list[Project]:
     return list(session.scalars(select(Project).order_by(Project.id)))
 
 
 def get_project(session: Session, slug: str) -> Project:
-    project = session.scalar(select(Project).where(Project.slug == slug))
+    project = session.scalar(_BY_SLUG, {"slug": slug})
     if project is None:
         raise NotFound(_("There is no project “%(slug)s”.") % {"slug": slug})
     return project
@@ -115,6 +120,7 @@ def create_project(session: Session, draft: ProjectDraft) -> Project:
         chat=draft.chat,
         improves_responses=draft.improves_responses,
         labelers_write_prompts=draft.labelers_write_prompts,
+        open_to_all=draft.open_to_all,
         use_case_texts=draft.use_case_texts,
         gold_rate=draft.gold_rate,
         repeat_rate=draft.repeat_rate,
@@ -141,9 +147,12 @@ def update_project(session: Session, project: Project, changes: Mapping[str, Any
         raise Invalid(f"These cannot be changed: {', '.join(unknown)}.")
     current = {name: getattr(project, name) for name in allowed}
     _check_draft(ProjectDraft(slug=project.slug, base_model=project.base_model, **{**current, **changes}))
+    overlap = project.overlap
     for name, value in changes.items():
         setattr(project, name, value)
     session.flush()
+    if project.overlap != overlap:
+        slots.follow_overlap(session, project)
     return project
 
 

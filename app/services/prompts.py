@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from app.errors import Invalid, NotFound
 from app.models import Project, Prompt, Slot
 from app.rules import prompts as rules
+from app.rules.abilities import tidy
+from app.rules.assignment import slots_in_queue_order
 from app.settings import get_settings
 from app.translation import gettext as _
 
@@ -93,6 +95,8 @@ def _prompt_values(project: Project, row: dict[str, Any], source: str) -> dict[s
         "use_case": None if row.get("use_case") is None else str(row["use_case"])[:40],
         "source": source,
         "split": row.get("split", "train"),
+        "language": rules.row_language(row, messages),
+        "skills": tidy(row.get("skills", [])),
     }
 
 
@@ -103,11 +107,10 @@ def store_prompts(session: Session, project: Project, batch: list[dict[str, Any]
     statement = postgres_insert(Prompt).values(batch).on_conflict_do_nothing().returning(Prompt.id, Prompt.split)
     new = session.execute(statement).all()
     # An evaluation prompt is never labeled: the models are measured on it.
+    labeled = sorted(prompt_id for prompt_id, split in new if split != "evaluation")
     slots = [
         {"project_id": project.id, "kind": "demonstration", "prompt_id": prompt_id, "ordinal": ordinal}
-        for prompt_id, split in sorted(tuple(row) for row in new)
-        if split != "evaluation"
-        for ordinal in range(1, project.overlap + 1)
+        for prompt_id, ordinal in slots_in_queue_order(labeled, range(1, project.overlap + 1))
     ]
     if slots:
         session.execute(insert(Slot), slots)

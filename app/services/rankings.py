@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.errors import Invalid, NotFound
-from app.models import Assignment, Comparison, Ranking, User
+from app.models import Assignment, Comparison, LabelSchema, Ranking, User
 from app.rules.label_schemas import Fields, flag_keys
 from app.rules.presentations import clean_presentation
 from app.rules.rankings import confidence_problems, prompt_flag_problems, ranking_problems
 from app.services import review_tasks, revisions
-from app.services.label_schemas import fields_of, get_schema
 from app.services.labels import make_anew, seconds_spent, store_once
 
 LONGEST_COMMENT = 10_000
+# The round that a comparison was made for, and what the version of the label schema asks.
+_ASKED = (
+    select(Comparison.round_id, LabelSchema.fields)
+    .join(LabelSchema, LabelSchema.project_id == Comparison.project_id)
+    .where(Comparison.id == bindparam("comparison_id"), LabelSchema.version == bindparam("version"))
+)
 
 
 @dataclass
@@ -66,12 +72,13 @@ def make_ranking(
     def make(assignment: Assignment, now: datetime) -> Ranking:
         if assignment.comparison_id is None:
             raise Invalid("This task asks for a demonstration.")
-        fields = _check_draft(session, assignment, draft)
-        comparison = session.get_one(Comparison, assignment.comparison_id)
+        asked = {"comparison_id": assignment.comparison_id, "version": assignment.schema_version}
+        round_id, fields = session.execute(_ASKED, asked).one()
+        _check_draft(cast(Fields, fields), assignment, draft)
         return Ranking(
             project_id=assignment.project_id,
             comparison_id=assignment.comparison_id,
-            round_id=comparison.round_id,
+            round_id=round_id,
             assignment_id=assignment.id,
             user_id=user.id,
             purpose=assignment.purpose,
@@ -99,9 +106,8 @@ def get_ranking(session: Session, ranking_id: int) -> Ranking:
     return ranking
 
 
-def _check_draft(session: Session, assignment: Assignment, draft: RankingDraft) -> Fields:
-    """Raises Invalid with every problem, by the version of the label schema that she was asked under; returns it."""
-    fields = fields_of(get_schema(session, assignment.project_id, assignment.schema_version))
+def _check_draft(fields: Fields, assignment: Assignment, draft: RankingDraft) -> None:
+    """Raises Invalid with every problem, by the version of the label schema that she was asked under."""
     problems = ranking_problems(
         draft.tiers,
         draft.ratings,
@@ -115,4 +121,3 @@ def _check_draft(session: Session, assignment: Assignment, draft: RankingDraft) 
         problems.append(f"The reason must be text of at most {LONGEST_COMMENT:,} characters.")
     if problems:
         raise Invalid(" ".join(problems), errors=[{"message": problem} for problem in problems])
-    return fields

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
@@ -228,7 +228,7 @@ def close_old_slots(session: Session, project_id: int, round_id: int | None) -> 
             Slot.submitted_at.is_(None),
             Slot.closed_at.is_(None),
         )
-        .values(closed_at=func.now())
+        .values(closed_at=func.now(), holder_id=case((Slot.leased_until > func.now(), Slot.holder_id)))
     )
 
 

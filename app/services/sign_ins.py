@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy.orm import Session, contains_eager
 
 from app.errors import NotSignedIn, TooMany
 from app.models import SignInAttempt, User, UserSession
@@ -96,18 +96,22 @@ def start_session(session: Session, user: User) -> str:
     return token
 
 
+# Built once: it runs at every request of a browser.
+_LIVE_SESSION = (
+    select(UserSession)
+    .join(UserSession.user)
+    .options(contains_eager(UserSession.user))
+    .where(
+        UserSession.token_hash == bindparam("token_hash"),
+        UserSession.expires_at > func.now(),
+        User.disabled_at.is_(None),
+    )
+)
+
+
 def find_session_user(session: Session, token: str) -> User | None:
     """Whose live session this is; None when it has ended or its person is disabled."""
-    row = session.scalar(
-        select(UserSession)
-        .join(UserSession.user)
-        .options(joinedload(UserSession.user, innerjoin=True))
-        .where(
-            UserSession.token_hash == hash_token(token),
-            UserSession.expires_at > func.now(),
-            User.disabled_at.is_(None),
-        )
-    )
+    row = session.scalar(_LIVE_SESSION, {"token_hash": hash_token(token)})
     return None if row is None else row.user
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from app.errors import Conflict, Invalid, NotFound, NotSignedIn
 from app.models import ApiToken, User
@@ -22,6 +22,20 @@ ROLE_SCOPES: dict[str, tuple[str, ...]] = {
 PREFIX = "tutelage_"  # so that people and secret scanners recognise one
 LONGEST_DAYS = 366
 _FRESH = timedelta(minutes=1)  # `last_used_at` is written once a minute at most
+
+
+# Built once: it runs at every request of a program.
+_LIVE_TOKEN = (
+    select(ApiToken)
+    .join(ApiToken.user)
+    .options(contains_eager(ApiToken.user))
+    .where(
+        ApiToken.token_hash == bindparam("token_hash"),
+        ApiToken.revoked_at.is_(None),
+        ApiToken.expires_at > func.now(),
+        User.disabled_at.is_(None),
+    )
+)
 
 
 def create_token(
@@ -73,17 +87,7 @@ def revoke_token(session: Session, token_id: int, by: User | None = None) -> Api
 
 def find_token(session: Session, plain: str) -> ApiToken:
     """The live token with its user. Raises NotSignedIn with one sentence for every way of being no good."""
-    token = session.scalar(
-        select(ApiToken)
-        .join(ApiToken.user)
-        .options(joinedload(ApiToken.user, innerjoin=True))
-        .where(
-            ApiToken.token_hash == hash_token(plain),
-            ApiToken.revoked_at.is_(None),
-            ApiToken.expires_at > func.now(),
-            User.disabled_at.is_(None),
-        )
-    )
+    token = session.scalar(_LIVE_TOKEN, {"token_hash": hash_token(plain)})
     if token is None:
         raise NotSignedIn("This token is unknown, revoked or expired. Ask an admin for a new one.")
     return token

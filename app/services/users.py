@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session, joinedload
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.models import Demonstration, Invitation, Ranking, SnapshotItem, User, UserSession
 from app.models.columns import LabelerGroup, Role
-from app.services import audit
+from app.rules.abilities import MOST, language_problem, skill_problem, tidy
+from app.services import audit, claims
 from app.services.passwords import check_password, hash_password, hash_token, new_token, verify_password
 from app.services.sign_ins import find_session_user, sign_in, sign_out, start_session
 from app.settings import get_settings
@@ -33,6 +34,7 @@ __all__ = [
     "get_user",
     "invite_user",
     "list_users",
+    "set_abilities",
     "sign_in",
     "sign_out",
     "start_session",
@@ -215,6 +217,26 @@ def change_group(session: Session, user: User, group: str, by: User) -> User:
             )
     before, user.labeler_group = user.labeler_group, group
     audit.record(session, by, "user.group_changed", f"user:{user.id}", before=before, group=group)
+    session.flush()
+    return user
+
+
+def set_abilities(session: Session, user: User, languages: list[str], skills: list[str], by: User) -> User:
+    """What she may label: prompts in these languages (none: in every one), and those that need these skills.
+
+    Raises Invalid.
+    """
+    languages, skills = tidy(languages), tidy(skills)
+    errors = [{"field": "languages", "message": problem} for each in languages if (problem := language_problem(each))]
+    errors += [{"field": "skills", "message": problem} for each in skills if (problem := skill_problem(each))]
+    if len(languages) > MOST or len(skills) > MOST:
+        errors.append({"field": "skills", "message": f"At most {MOST} of each."})
+    if errors:
+        raise Invalid(" ".join(error["message"] for error in errors), errors=errors)
+    if (languages, skills) != (user.languages, user.skills):
+        user.languages, user.skills = languages, skills
+        claims.forget_places(session, user)
+        audit.record(session, by, "user.abilities", f"user:{user.id}", languages=languages, skills=skills)
     session.flush()
     return user
 

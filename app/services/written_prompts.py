@@ -17,6 +17,7 @@ from app.errors import Conflict, Invalid
 from app.models import Demonstration, Project, Prompt, Slot, User
 from app.models.columns import PromptKind
 from app.rules import prompts as rules
+from app.rules.languages import code_of
 from app.services import drafts, prompts, qualifications
 from app.services.guidelines import current_guideline
 from app.translation import gettext as _
@@ -173,6 +174,7 @@ def _values(
         "use_case": draft.use_case,
         "source": "labeler",
         "split": split,
+        "language": code_of(messages[-1]["content"]),
         "kind": draft.kind,
         "author_id": user.id,
         "group_key": str(key),

@@ -175,7 +175,7 @@ def test_a_draft_renews_the_hold_and_a_task_given_back_is_free(
     assert client.post(f"{url}/lease").json()["expires_at"] >= kept["expires_at"]
     assert client.post(f"{url}/release").headers["location"] == "/"
     session.expire_all()
-    assert session.scalars(select(Slot)).one().holder_id is None
+    assert session.scalars(select(Slot)).one().leased_until is None
     assert claim(client, project, "write") == url
     assert "Bec" in client.get(url).text
 

@@ -19,12 +19,13 @@ from app.errors import Invalid
 from app.models.columns import SlotKind, TaskKind
 from app.routes.api.presentations import AnswerPresentation, RankingPresentation, log_of
 from app.routes.api.shapes import ItemId, Message, Request, Slug, Stored
+from app.routes.one_thread import OneThread
 from app.rules.reports import LONGEST_NOTE
 from app.security import SessionDep, TokenUser
 from app.services import ahead, assignments, demonstrations, projects, prompt_reports, rankings, revisions
 from app.services.answers import Details
 
-router = APIRouter(tags=["assignments"])
+router = APIRouter(tags=["assignments"], route_class=OneThread)
 
 DEEPEST = 60  # levels of a draft; deeper than any form of ours, and than stacks must bear
 

@@ -1,0 +1,45 @@
+"""Languages and skills, of people and of prompts: how they are written, and what is wrong with them.
+
+Asked by rules/prompts.py, services/users.py and the pages where they are typed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from app.rules.languages import CODE
+
+MOST = 50
+SKILL = re.compile(r"[a-z0-9][a-z0-9 ._+#-]{0,39}")
+
+
+def language_problem(language: Any) -> str | None:
+    """Why it is no language code, as a sentence; None when it is one."""
+    if isinstance(language, str) and len(language) <= 20 and CODE.fullmatch(language):
+        return None
+    return f"{str(language)[:40]!r} is no language code: use de, en or pt-br."
+
+
+def skill_problem(skill: Any) -> str | None:
+    if isinstance(skill, str) and SKILL.fullmatch(skill):
+        return None
+    return f"{str(skill)[:40]!r} is no skill: 1 to 40 small letters, digits, spaces and . _ + # -."
+
+
+def skills_problem(skills: Any) -> str | None:
+    """Why a prompt cannot need these; None when it can."""
+    if not isinstance(skills, list) or len(skills) > MOST:
+        return f"`skills` must be a list of at most {MOST} names."
+    return next((problem for skill in skills if (problem := skill_problem(skill))), None)
+
+
+def parse_list(typed: str) -> list[str]:
+    """As people type them: parted by commas or lines, in small or big letters."""
+    return tidy(re.split(r"[,;\n]", typed))
+
+
+def tidy(names: Iterable[str]) -> list[str]:
+    """Small letters, no blanks around, each once, in order."""
+    return sorted({" ".join(name.lower().split()) for name in names} - {""})

@@ -1,0 +1,366 @@
+"""Which task a labeler gets next, as SQL: her turn, what she goes on with, the next open slot that is for her.
+
+Called by services/assignments.py alone. The rules are rules/assignment.py (`may_claim`, `may_label`, `in_queue_order`);
+here they are conditions that indexes answer. Statements are built once: making one costs more than running it. Where an
+index is partial, the value that it wants stands in the SQL itself: of a parameter Postgres could not know it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    String,
+    Subquery,
+    and_,
+    any_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.orm import Session, aliased, contains_eager
+
+from app.models import (
+    Assignment,
+    Completion,
+    Guideline,
+    LabelSchema,
+    Project,
+    ProjectMember,
+    Prompt,
+    QueuePlace,
+    Slot,
+    User,
+)
+from app.models.columns import TaskKind
+from app.rules import assignment as rules
+
+Query = Select[*tuple[Any, ...]]
+
+_CLAIM_LOCK = 7301  # namespace of the advisory locks that put one labeler's claims in a row
+FIRST = 2**31 - 1  # above every priority
+STRIDE = 200  # her place moves when the slot found lies this far behind it: a claim never walks much further in vain
+
+_USER = bindparam("user_id", type_=BigInteger)
+_PROJECT = bindparam("project_id", type_=BigInteger)
+_KIND = bindparam("kind", type_=String)
+_NOW = bindparam("now", type_=DateTime(timezone=True))
+_PRIORITY = bindparam("priority", type_=Integer)
+_PLACE = bindparam("slot_id", type_=BigInteger)
+_BESIDE = bindparam("beside", type_=BigInteger)
+_LANGUAGES = bindparam("languages", type_=ARRAY(String))
+_SKILLS = bindparam("skills", type_=JSONB)
+_LABEL: ColumnElement[str] = literal_column("'label'")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in the order of a queue: priorities from high to low, within one the slots by their ids."""
+
+    priority: int = FIRST
+    slot_id: int = 0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Her turn to claim, and what holds at that moment."""
+
+    now: datetime
+    guideline_version: int
+    schema_version: int
+    is_member: bool  # of the project's pool
+    place: Place
+
+
+@dataclass(frozen=True)
+class Found:
+    """An open slot, locked; `left_id` is her assignment of the same task, if she has left one."""
+
+    slot_id: int
+    priority: int
+    purpose: str
+    prompt_id: int
+    comparison_id: int | None
+    left_id: int | None
+    completion_ids: list[UUID] | None
+    reserved: bool
+
+
+def await_turn(session: Session, project: Project, user: User, kind: str, *, waits: bool = True) -> Turn:
+    """Wait for another claim of hers to end; the database's clock after it, and what a claim has to know."""
+    row = session.execute(
+        _TURN if waits else _STATE, {"user_id": user.id, "project_id": project.id, "kind": kind}
+    ).one()
+    place = Place() if row.priority is None else Place(row.priority, row.slot_id)
+    return Turn(row.now, row.guideline or 1, row.schema or 1, row.is_member, place)
+
+
+def find_own(
+    session: Session, project: Project, user: User, kind: str, now: datetime, beside: Assignment | None
+) -> Assignment | None:
+    """The task she holds, or else the one she left last that nobody has taken since; its slot is loaded and locked.
+
+    What she has seen comes before what only waits for her. Never the one `beside`, which is not locked either.
+    """
+    values = {"user_id": user.id, "project_id": project.id, "kind": kind, "now": now}
+    values["beside"] = beside.slot_id if beside else 0
+    return session.scalar(_OWN, values)
+
+
+def find_open(session: Session, project: Project, user: User, kind: str, turn: Turn) -> Found | None:
+    """The first open slot of the queue that is for her: those reserved for her, then by priority, then by age."""
+    values = _about(project, user, kind, turn.place) | {"now": turn.now}
+    row = session.execute(_FIRST_OPEN[kind], values).one_or_none()
+    return None if row is None else Found(*row)
+
+
+def move_place(session: Session, project: Project, user: User, kind: str, place: Place, found: Found) -> None:
+    """Let her next claims begin where the first slot lies that may still become hers, when that is well behind."""
+    near = place.priority == found.priority and found.slot_id - place.slot_id < STRIDE
+    if near or found.reserved:
+        return
+    first = session.execute(_FIRST_LEFT[kind], _about(project, user, kind, place)).one_or_none()
+    if first is not None:
+        moved = {"priority": first.priority, "slot_id": first.id}
+        session.execute(_MOVE, {"user_id": user.id, "project_id": project.id, "kind": kind, **moved})
+
+
+def count_open(session: Session, project: Project, user: User, kind: str, most: int) -> int:
+    """How many tasks she could claim now, `most` at most: those reserved for her and those of the queue."""
+    turn = await_turn(session, project, user, kind, waits=False)
+    if not rules.is_in_pool(project.open_to_all, turn.is_member):
+        return 0
+    values = _about(project, user, kind, turn.place) | {"now": turn.now, "most": most, "enough": most * project.overlap}
+    return session.scalar(_COUNT_OPEN[kind], values) or 0
+
+
+def step_back(session: Session, user: User, slot: Slot) -> None:
+    """A task that she had done with is hers again: her place is not behind its slot any more."""
+    before = tuple_(-QueuePlace.priority, QueuePlace.slot_id) > tuple_(-slot.priority, slot.id)
+    hers = (QueuePlace.user_id == user.id, QueuePlace.project_id == slot.project_id, QueuePlace.kind == slot.kind)
+    moved = update(QueuePlace).where(*hers, before).values(priority=slot.priority, slot_id=slot.id)
+    session.execute(moved.execution_options(synchronize_session=False))
+
+
+def forget_places(session: Session, user: User) -> None:
+    """What had not been for her may be now: her languages or skills are others."""
+    gone = delete(QueuePlace).where(QueuePlace.user_id == user.id)
+    session.execute(gone.execution_options(synchronize_session=False))
+
+
+def is_claimable(now: ColumnElement[datetime]) -> ColumnElement[bool]:
+    """`rules.may_claim` as a condition."""
+    return and_(_open(), _is_free(now))
+
+
+def is_for(kind: str, *or_else: ColumnElement[bool]) -> ColumnElement[bool]:
+    """`rules.may_label` as a condition on slots joined with their prompts, of what `labeler_values` gives.
+
+    `or_else` is a condition on an assignment of hers under which she may not have its task again just now either.
+    """
+    return and_(
+        ~_has_had(kind, *or_else),
+        *([~_has_reviewed()] if kind == TaskKind.RANKING else []),
+        Prompt.author_id.is_distinct_from(_USER),
+        or_(Prompt.language.is_(None), func.cardinality(_LANGUAGES) == 0, Prompt.language == any_(_LANGUAGES)),
+        Prompt.skills.contained_by(_SKILLS),
+    )
+
+
+def labeler_values(user: User) -> dict[str, Any]:
+    """What `is_for` has to know of a labeler."""
+    return {"user_id": user.id, "languages": user.languages, "skills": user.skills}
+
+
+def _about(project: Project, user: User, kind: str, place: Place) -> dict[str, Any]:
+    where = {"project_id": project.id, "kind": kind, "priority": place.priority, "slot_id": place.slot_id}
+    return labeler_values(user) | where
+
+
+def _hers(kind: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Her assignment of the slot's task: (as a label, of which there is one at most; for another purpose: this slot's).
+
+    A unique index finds each of them.
+    """
+    same_task = (
+        and_(Assignment.comparison_id == Slot.comparison_id, Assignment.kind == literal_column("'ranking'"))
+        if kind == TaskKind.RANKING
+        else and_(Assignment.prompt_id == Slot.prompt_id, Assignment.kind == literal_column("'demonstration'"))
+    )
+    hers = Assignment.user_id == _USER
+    return and_(hers, same_task, Assignment.purpose == _LABEL), and_(hers, Assignment.slot_id == Slot.id)
+
+
+def _has_had(kind: str, *or_else: ColumnElement[bool]) -> ColumnElement[bool]:
+    """She has sent the task or skipped it, once and for all; for another purpose than a label that goes by the slot."""
+    done = or_(Assignment.submitted_at.is_not(None), Assignment.skipped_at.is_not(None), *or_else)
+    # Asked slot by slot: OFFSET 0 keeps Postgres from gathering all that she has ever had into a hash first.
+    label, other = (
+        exists(select(literal_column("1")).where(hers, done).offset(literal_column("0"))) for hers in _hers(kind)
+    )
+    return case((Slot.purpose == _LABEL, label), else_=other)
+
+
+def _has_reviewed() -> ColumnElement[bool]:
+    """She has seen what others say of these responses."""
+    review = aliased(Slot)
+    hers = and_(review.holder_id == _USER, review.kind == literal_column("'review'"))
+    seen: Select[Any] = select(literal_column("1")).where(review.comparison_id == Slot.comparison_id, hers)
+    return exists(seen.offset(literal_column("0")))
+
+
+def _left_behind(kind: str) -> ColumnElement[int | None]:
+    """Her assignment of the task, neither sent nor skipped, which another labeler had taken over meanwhile."""
+    label, other = (select(Assignment.id).where(hers).scalar_subquery() for hers in _hers(kind))
+    return case((Slot.purpose == _LABEL, label), else_=other)
+
+
+def _turn(waits: bool) -> Query:
+    newest = (
+        select(func.max(table.version)).where(table.project_id == _PROJECT).scalar_subquery()
+        for table in (Guideline, LabelSchema)
+    )
+    here = and_(QueuePlace.user_id == _USER, QueuePlace.project_id == _PROJECT, QueuePlace.kind == _KIND)
+    # One plan of the search for all, until this transaction ends: making it takes longer than running it.
+    generic = func.set_config("plan_cache_mode", "force_generic_plan", true())
+    return select(
+        *([func.pg_advisory_xact_lock(_CLAIM_LOCK, cast(_USER, Integer)), generic] if waits else []),
+        func.clock_timestamp().label("now"),
+        *(version.label(name) for name, version in zip(("guideline", "schema"), newest, strict=True)),
+        exists().where(ProjectMember.project_id == _PROJECT, ProjectMember.user_id == _USER).label("is_member"),
+        select(QueuePlace.priority).where(here).scalar_subquery().label("priority"),
+        select(QueuePlace.slot_id).where(here).scalar_subquery().label("slot_id"),
+    )
+
+
+def _own() -> Query:
+    """A task in hand may be finished though its round is over; one that was left comes back only while it is open.
+
+    She holds two at most, the second one ahead. Locks come in the order of every other statement on both tables:
+    the assignment, then its slot.
+    """
+    last_held = (
+        select(Slot.id)
+        .where(
+            Slot.holder_id == _USER,
+            Slot.project_id == _PROJECT,
+            Slot.kind == _KIND,
+            Slot.id != _BESIDE,
+            Slot.submitted_at.is_(None),
+            or_(Slot.leased_until > _NOW, Slot.closed_at.is_(None)),
+        )
+        .order_by(Slot.leased_until.desc().nulls_last())
+        .limit(2)
+        .subquery()
+    )
+    unfinished = and_(Assignment.submitted_at.is_(None), Assignment.skipped_at.is_(None))
+    still_hers = and_(Slot.holder_id == _USER, Slot.submitted_at.is_(None))
+    return (
+        select(Assignment)
+        .join(Assignment.slot)
+        .join(last_held, last_held.c.id == Slot.id)
+        .options(contains_eager(Assignment.slot))
+        .where(Assignment.user_id == _USER, unfinished, still_hers)
+        .order_by(
+            (Slot.leased_until > _NOW).desc().nulls_last(), Assignment.ahead, Slot.leased_until.desc().nulls_last()
+        )
+        .limit(1)
+        .with_for_update(of=[Assignment, Slot])
+        .execution_options(populate_existing=True)
+    )
+
+
+def _open() -> ColumnElement[bool]:
+    """As the partial indexes have it."""
+    return and_(Slot.submitted_at.is_(None), Slot.closed_at.is_(None))
+
+
+def _is_free(now: ColumnElement[datetime]) -> ColumnElement[bool]:
+    return or_(Slot.leased_until.is_(None), Slot.leased_until <= now)
+
+
+def _queue(*conditions: ColumnElement[bool]) -> Select[int]:
+    slots = select(Slot.id).where(Slot.project_id == _PROJECT, Slot.kind == _KIND, _open(), *conditions)
+    return slots.order_by(-Slot.priority, Slot.id).limit(1)
+
+
+def _for_her(kind: str, *or_else: ColumnElement[bool]) -> list[Select[int]]:
+    """What has come into the queue ahead of her place, and what is there from her place on."""
+    slots = _queue(Slot.reserved_for_id.is_(None), is_for(kind, *or_else)).join(Slot.prompt)
+    from_place = tuple_(-Slot.priority, Slot.id) >= tuple_(-_PRIORITY, _PLACE)
+    return [slots.where(-Slot.priority < -_PRIORITY), slots.where(from_place)]
+
+
+def _first_of(parts: list[Select[int]]) -> Subquery:
+    """The first slot of the first part that has one; Postgres looks no further."""
+    each = [part.subquery() for part in parts]
+    return union_all(*(select(part.c.id) for part in each)).limit(1).subquery()
+
+
+def _first_open(kind: str) -> Query:
+    """Only the found slot is looked at more closely: the search itself carries nothing but its id."""
+    holds = Assignment.expires_at > _NOW
+    reserved = _queue(Slot.reserved_for_id == _USER, ~_has_had(kind, holds))
+    searched = [part.where(_is_free(_NOW)) for part in (reserved, *_for_her(kind, holds))]
+    found = _first_of([part.with_for_update(of=Slot, skip_locked=True) for part in searched])
+    of_comparison = Completion.comparison_id == Slot.comparison_id
+    return select(
+        Slot.id,
+        Slot.priority,
+        Slot.purpose,
+        Slot.prompt_id,
+        Slot.comparison_id,
+        _left_behind(kind),
+        select(func.array_agg(Completion.id)).where(of_comparison).scalar_subquery(),
+        Slot.reserved_for_id.is_not(None),
+    ).join(found, found.c.id == Slot.id)
+
+
+def _first_left(kind: str) -> Query:
+    """The first open slot that is or may yet become hers, whoever has it now."""
+    found = _first_of(_for_her(kind))
+    return select(Slot.id, Slot.priority).join(found, found.c.id == Slot.id)
+
+
+def _count_open(kind: str) -> Select[int]:
+    """Slots are looked at until there are enough for `most` tasks; a task may have several."""
+    task = Slot.comparison_id if kind == TaskKind.RANKING else Slot.prompt_id
+    holds = Assignment.expires_at > _NOW
+    reserved = _queue(Slot.reserved_for_id == _USER, ~_has_had(kind, holds))
+    parts = [
+        part.where(_is_free(_NOW)).with_only_columns(task.label("task"), maintain_column_froms=True)
+        for part in (reserved, *_for_her(kind, holds))
+    ]
+    looked_at = (part.limit(bindparam("enough", type_=Integer)).subquery() for part in parts)
+    tasks = union_all(*(select(part.c.task) for part in looked_at)).subquery()
+    return select(func.least(func.count(tasks.c.task.distinct()), bindparam("most", type_=Integer)))
+
+
+_TURN, _STATE, _OWN = _turn(waits=True), _turn(waits=False), _own()
+_FIRST_OPEN: dict[str, Query] = {kind: _first_open(kind) for kind in TaskKind}
+_COUNT_OPEN = {str(kind): _count_open(kind) for kind in TaskKind}
+_FIRST_LEFT: dict[str, Query] = {kind: _first_left(kind) for kind in TaskKind}
+_insert = insert(QueuePlace)
+_MOVE = _insert.on_conflict_do_update(
+    constraint="pk_queue_places", set_={"priority": _insert.excluded.priority, "slot_id": _insert.excluded.slot_id}
+)

@@ -1,0 +1,51 @@
+"""The pool of a project: who labels in it where it is not open to everybody. Called by the pages and the API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.models import Project, ProjectMember, User
+from app.services import audit
+
+
+def list_members(session: Session, project: Project) -> Sequence[User]:
+    """By name; disabled ones too, who may come back."""
+    of_project = select(User).join(ProjectMember, ProjectMember.user_id == User.id)
+    return session.scalars(of_project.where(ProjectMember.project_id == project.id).order_by(User.name, User.id)).all()
+
+
+def list_others(session: Session, project: Project) -> Sequence[User]:
+    """Everybody who could be added."""
+    inside = select(ProjectMember.user_id).where(ProjectMember.project_id == project.id)
+    others = select(User).where(User.disabled_at.is_(None), User.id.not_in(inside))
+    return session.scalars(others.order_by(User.name, User.id)).all()
+
+
+def list_open_projects(session: Session, user: User) -> Sequence[Project]:
+    """The projects in which she may label."""
+    hers = select(ProjectMember.project_id).where(ProjectMember.user_id == user.id)
+    return session.scalars(
+        select(Project).where(or_(Project.open_to_all, Project.id.in_(hers))).order_by(Project.id)
+    ).all()
+
+
+def add_member(session: Session, project: Project, user: User, by: User) -> None:
+    """Twice is the same as once."""
+    row = {"project_id": project.id, "user_id": user.id}
+    added = session.scalar(insert(ProjectMember).values(row).on_conflict_do_nothing().returning(ProjectMember.user_id))
+    if added is not None:
+        audit.record(session, by, "member.added", f"project:{project.id}", labeler=user.id)
+
+
+def remove_member(session: Session, project: Project, user_id: int, by: User) -> None:
+    """She gets no new task here; what she holds she may finish. Raises NotFound."""
+    hers = (ProjectMember.project_id == project.id, ProjectMember.user_id == user_id)
+    gone = session.scalar(delete(ProjectMember).where(*hers).returning(ProjectMember.user_id))
+    if gone is None:
+        raise NotFound("This person is not among the labelers of the project.")
+    audit.record(session, by, "member.removed", f"project:{project.id}", labeler=user_id)
