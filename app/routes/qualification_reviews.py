@@ -19,7 +19,7 @@ from app.models import Project, QualificationAttempt, QualificationGrant, Qualif
 from app.models.columns import AttemptState, GrantKind
 from app.pages import render
 from app.routes.labeling import read_form, see_other
-from app.routes.qualification_attempts import figures_shown
+from app.routes.qualification_attempts import figures_shown, reason_shown
 from app.routes.qualification_sheets import Feedback, make_feedback, make_sheet
 from app.rules import qualifications as rules
 from app.rules.qualifications import Figure
@@ -73,10 +73,11 @@ class ReviewPage:
 
     project: Project
     sitting: Sitting
+    why: str  # it stands as it does
     figures: list[Figure]
     answers: list[tuple[Question, Feedback | None, list[QualificationRating] | None]]
     problem: str | None
-    reason: str
+    reason: str  # as typed, to withdraw it
 
 
 @router.get("/projects/{slug}/qualifications")
@@ -231,6 +232,7 @@ def _review_page(
     page = ReviewPage(
         project=session.get_one(Project, attempt.project_id),
         sitting=sitting,
+        why=reason_shown(attempt),
         figures=figures_shown(attempt),
         answers=answers,
         problem=problem,
