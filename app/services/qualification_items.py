@@ -100,9 +100,12 @@ def import_items(session: Session, qualification_id: int, lines: Iterable[bytes]
     if not errors and not drafts:
         errors = [{"line": 1, "message": _("There is no item.")}]
     if errors:
-        one = "Nothing was imported: %(count)s row is not valid."
-        many = "Nothing was imported: %(count)s rows are not valid."
-        raise Invalid(ngettext(one, many, len(errors)) % {"count": len(errors)}, errors=errors)
+        told = ngettext(
+            "Nothing was imported: %(count)s row is not valid.",
+            "Nothing was imported: %(count)s rows are not valid.",
+            len(errors),
+        )
+        raise Invalid(told % {"count": len(errors)}, errors=errors)
     stored = [_store(session, qualification, draft) for draft in drafts]
     _number(session, [*qualification.items, *stored])
     return len(stored)
