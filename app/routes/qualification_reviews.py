@@ -226,7 +226,9 @@ def _review_page(
     answers: list[tuple[Question, Feedback | None, list[QualificationRating] | None]] = []
     for question in sitting.questions:
         row = question.answer
-        feedback = make_feedback(question, flags, row.answer) if row is not None and row.answer is not None else None
+        feedback = None
+        if row is not None and row.answer is not None:
+            feedback = make_feedback(question, flags, row.answer, own=False)
         ratings = row.ratings if row is not None and not _is_blind(attempt, question, user) else None
         answers.append((question, feedback, ratings))
     page = ReviewPage(

@@ -125,8 +125,10 @@ def _whole(value: object) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 3 else None
 
 
-def make_feedback(question: Question, flags: Sequence[Flag], answer: Mapping[str, Any]) -> Feedback:
-    """A stored answer beside the gold one, and why the gold one is so."""
+def make_feedback(
+    question: Question, flags: Sequence[Flag], answer: Mapping[str, Any], *, own: bool = True
+) -> Feedback:
+    """A stored answer beside the gold one, and why the gold one is so; `own`: the reader gave it herself."""
     item = question.item
     score = score_answer(item, answer, [flag["key"] for flag in flags])
     points, out_of = (score.points, score.out_of) if score else (None, None)
@@ -140,7 +142,7 @@ def make_feedback(question: Question, flags: Sequence[Flag], answer: Mapping[str
         letter_of = {position: letter for letter, position in zip(LETTERS, question.order, strict=False)}
         feedback.hers = letter_tiers(answer["ranks"], letter_of)
         feedback.ours = letter_tiers(gold, letter_of)
-        found = _differences(answer["ranks"], gold, letter_of)
+        found = _differences(answer["ranks"], gold, letter_of, own)
         feedback.differences, feedback.more_differences = found[:DIFFERENCES], max(0, len(found) - DIFFERENCES)
     return feedback
 
@@ -149,7 +151,7 @@ def letter_tiers(ranks: Sequence[int], letter_of: Mapping[int, str]) -> list[lis
     return [sorted(letter_of[position] for position in tier) for tier in tiers_of(ranks)]
 
 
-def _differences(hers: Sequence[int], ours: Sequence[int], letter_of: Mapping[int, str]) -> list[str]:
+def _differences(hers: Sequence[int], ours: Sequence[int], letter_of: Mapping[int, str], own: bool) -> list[str]:
     """The pairs that she and the researchers order in different ways, each as a sentence."""
     told = []
     for one, other in combinations(sorted(letter_of, key=lambda position: letter_of[position]), 2):
@@ -158,13 +160,30 @@ def _differences(hers: Sequence[int], ours: Sequence[int], letter_of: Mapping[in
             continue
         first, second = letter_of[one], letter_of[other]
         better, worse = (first, second) if (said or wanted) > 0 else (second, first)
-        told.append(_difference(said, wanted) % {"first": first, "second": second, "better": better, "worse": worse})
+        letters = {"first": first, "second": second, "better": better, "worse": worse}
+        told.append((_own_difference if own else _difference)(said, wanted) % letters)
     return told
 
 
-def _difference(said: int, wanted: int) -> str:
+def _own_difference(said: int, wanted: int) -> str:
     if not wanted:
         return _("You say %(better)s is better than %(worse)s; the researchers say %(first)s and %(second)s are alike.")
     if not said:
         return _("You say %(first)s and %(second)s are alike; the researchers say %(better)s is better than %(worse)s.")
     return _("You say %(better)s is better than %(worse)s; the researchers say %(worse)s is better than %(better)s.")
+
+
+def _difference(said: int, wanted: int) -> str:
+    if not wanted:
+        return _(
+            "The labeler says %(better)s is better than %(worse)s; "
+            "the researchers say %(first)s and %(second)s are alike."
+        )
+    if not said:
+        return _(
+            "The labeler says %(first)s and %(second)s are alike; "
+            "the researchers say %(better)s is better than %(worse)s."
+        )
+    return _(
+        "The labeler says %(better)s is better than %(worse)s; the researchers say %(worse)s is better than %(better)s."
+    )

@@ -20,7 +20,19 @@ from tests.wording import forgotten, prose, speak_wide
 SignIn = Callable[..., str]
 FLAGS = [text for flag in DEFAULT_RESPONSE_FLAGS for text in (flag["label"], flag["key"])]
 PEOPLE = ("Petra", "Fay", "Wim", "Quin", "Rita", "Sue", "Scratch", "Ada")
-STORED = ("Qualification for", "Village", "village", "Cooking", "A mistake", "By hand", "For the tests.", "items.jsonl")
+STORED = (
+    "Qualification for",
+    "Village",
+    "village",
+    "Cooking",
+    "A mistake",
+    "By hand",
+    "For the tests.",
+    "items.jsonl",
+    "Who asks?",
+    "The miller.",
+    "Marta.",
+)
 DATA = [*FLAGS, *PEOPLE, *[name.lower() for name in PEOPLE], *STORED]
 
 
@@ -151,10 +163,13 @@ def test_reasons_are_stored_in_english_and_shown_in_the_readers_language(
     client.post(f"/qualification-attempts/{attempt.id}/send", headers=german)
     session.expire_all()
     stored = session.get_one(QualificationAttempt, attempt.id)
-    assert stored.reason is not None and stored.reason.startswith("Flags: 0 %, below the cut-off of 75 %.")
-    assert stored.figures is not None and "flags that apply were found" in stored.figures[0]["note"]
+    assert stored.reason is not None
+    assert stored.reason.startswith("Flags: 0 %, below the cut-off of 75 %.")
+    assert stored.figures is not None
+    assert "flags that apply were found" in stored.figures[0]["note"]
     result = client.get(f"/qualification-attempts/{attempt.id}", headers=german).text
-    assert "0 von 2 zutreffenden Markierungen gefunden" in result and "were found" not in result
+    assert "0 von 2 zutreffenden Markierungen gefunden" in result
+    assert "were found" not in result
     sign_in(admin.user)
     review = f"/qualification-attempts/{attempt.id}"
     assert "Markierungen: 0 %, unter der Schwelle von 75 %." in client.get(f"{review}/review", headers=german).text
