@@ -6,7 +6,7 @@ Every page works as plain forms; static/js/qualifications/item.js adds keys and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Body, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -92,6 +92,7 @@ class Step:
 class ResultPage:
     project: Project
     attempt: QualificationAttempt
+    reason: str
     figures: list[Figure]
     may_begin: bool
     left: int | None
@@ -306,6 +307,7 @@ def _result_page(request: Request, session: Session, user: User, sitting: Sittin
     page = ResultPage(
         project=project,
         attempt=sitting.attempt,
+        reason=reason_shown(sitting.attempt),
         figures=figures_shown(sitting.attempt),
         may_begin=rules.begin_problem(standing) is None,
         left=rules.attempts_left(standing),
@@ -314,11 +316,19 @@ def _result_page(request: Request, session: Session, user: User, sitting: Sittin
     return render(request, "qualifications/result.html", page)
 
 
+def reason_shown(attempt: QualificationAttempt) -> str:
+    """Why it stands as it does, in the language of this request: from the stored figures, or what withdrew it."""
+    if attempt.state == AttemptState.WITHDRAWN or not attempt.figures:
+        return rules.retell(attempt.reason)
+    return rules.decide([cast(Figure, figure) for figure in attempt.figures]).reason
+
+
 def figures_shown(attempt: QualificationAttempt) -> list[Any]:
     """The stored figures, each with its value and cut-off in words and the share of the bar that they fill."""
     shown = []
     for figure in attempt.figures or []:
         top = rules.HIGHEST_RATING if figure["part"] == rules.DEMONSTRATION else 1
         words = {name: rules.value_words(figure["part"], figure[name]) for name in ("value", "cutoff")}
-        shown.append({**figure, "words": words, "name": rules.PART_NAMES[figure["part"]], "top": top})
+        name, note = rules.part_name(figure["part"]), rules.retell(figure["note"])
+        shown.append({**figure, "words": words, "name": name, "note": note, "top": top})
     return shown

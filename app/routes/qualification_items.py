@@ -22,6 +22,7 @@ from app.rules.qualifications import DEMONSTRATION, FLAGS, RANKING
 from app.rules.revisions import LETTERS
 from app.security import Admin, SessionDep
 from app.services import qualification_items, qualifications
+from app.translation import gettext as _
 
 router = APIRouter()
 
@@ -113,7 +114,8 @@ def import_items(
         with session.begin_nested():
             count = qualification_items.import_items(session, qualification_id, file_lines(file.file))
     except Invalid as error:
-        problem = {"detail": error.detail, "errors": error.extra.get("errors", []), "file": file.filename or "the file"}
+        errors, name = error.extra.get("errors", []), file.filename or _("the file")
+        problem = {"detail": error.detail, "errors": errors, "file": name}
         return build_page(request, session, qualification, import_problem=problem)
     return _see(f"/qualifications/{qualification_id}?imported={count}#items")
 

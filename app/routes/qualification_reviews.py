@@ -19,7 +19,7 @@ from app.models import Project, QualificationAttempt, QualificationGrant, Qualif
 from app.models.columns import AttemptState, GrantKind
 from app.pages import render
 from app.routes.labeling import read_form, see_other
-from app.routes.qualification_attempts import figures_shown
+from app.routes.qualification_attempts import figures_shown, reason_shown
 from app.routes.qualification_sheets import Feedback, make_feedback, make_sheet
 from app.rules import qualifications as rules
 from app.rules.qualifications import Figure
@@ -73,10 +73,11 @@ class ReviewPage:
 
     project: Project
     sitting: Sitting
+    why: str  # it stands as it does
     figures: list[Figure]
     answers: list[tuple[Question, Feedback | None, list[QualificationRating] | None]]
     problem: str | None
-    reason: str
+    reason: str  # as typed, to withdraw it
 
 
 @router.get("/projects/{slug}/qualifications")
@@ -225,12 +226,15 @@ def _review_page(
     answers: list[tuple[Question, Feedback | None, list[QualificationRating] | None]] = []
     for question in sitting.questions:
         row = question.answer
-        feedback = make_feedback(question, flags, row.answer) if row is not None and row.answer is not None else None
+        feedback = None
+        if row is not None and row.answer is not None:
+            feedback = make_feedback(question, flags, row.answer, own=False)
         ratings = row.ratings if row is not None and not _is_blind(attempt, question, user) else None
         answers.append((question, feedback, ratings))
     page = ReviewPage(
         project=session.get_one(Project, attempt.project_id),
         sitting=sitting,
+        why=reason_shown(attempt),
         figures=figures_shown(attempt),
         answers=answers,
         problem=problem,

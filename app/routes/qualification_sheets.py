@@ -17,14 +17,16 @@ from app.names import named
 from app.routes.task_pages import Turn
 from app.rules.label_schemas import Flag
 from app.rules.qualification_items import tiers_of
-from app.rules.qualifications import FLAGS, RANKING
+from app.rules.qualifications import FLAGS, RANKING, sign
 from app.rules.revisions import LETTERS
 from app.services.qualification_attempts import Question, score_answer
+from app.translation import gettext as _
+from app.translation import mark
 
 ASKS = {
-    FLAGS: "Which of these apply to the response?",
-    RANKING: "Put the responses in order.",
-    "demonstration": "Write the answer that you would be glad to read.",
+    FLAGS: mark("Which of these apply to the response?"),
+    RANKING: mark("Put the responses in order."),
+    "demonstration": mark("Write the answer that you would be glad to read."),
 }
 DIFFERENCES = 6  # that feedback spells out
 
@@ -81,7 +83,7 @@ def make_sheet(question: Question, flags: Sequence[Flag], said: Mapping[str, Any
         number=question.number,
         kind=item.kind,
         practice=question.practice,
-        asks=ASKS[item.kind],
+        asks=_(ASKS[item.kind]),
         turns=[Turn(named(message["role"]), message["content"]) for message in item.messages],
         responses=list(zip(LETTERS, question.responses, strict=False)),
         flags=list(flags),
@@ -123,8 +125,10 @@ def _whole(value: object) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 3 else None
 
 
-def make_feedback(question: Question, flags: Sequence[Flag], answer: Mapping[str, Any]) -> Feedback:
-    """A stored answer beside the gold one, and why the gold one is so."""
+def make_feedback(
+    question: Question, flags: Sequence[Flag], answer: Mapping[str, Any], *, own: bool = True
+) -> Feedback:
+    """A stored answer beside the gold one, and why the gold one is so; `own`: the reader gave it herself."""
     item = question.item
     score = score_answer(item, answer, [flag["key"] for flag in flags])
     points, out_of = (score.points, score.out_of) if score else (None, None)
@@ -138,7 +142,7 @@ def make_feedback(question: Question, flags: Sequence[Flag], answer: Mapping[str
         letter_of = {position: letter for letter, position in zip(LETTERS, question.order, strict=False)}
         feedback.hers = letter_tiers(answer["ranks"], letter_of)
         feedback.ours = letter_tiers(gold, letter_of)
-        found = _differences(answer["ranks"], gold, letter_of)
+        found = _differences(answer["ranks"], gold, letter_of, own)
         feedback.differences, feedback.more_differences = found[:DIFFERENCES], max(0, len(found) - DIFFERENCES)
     return feedback
 
@@ -147,17 +151,39 @@ def letter_tiers(ranks: Sequence[int], letter_of: Mapping[int, str]) -> list[lis
     return [sorted(letter_of[position] for position in tier) for tier in tiers_of(ranks)]
 
 
-def _differences(hers: Sequence[int], ours: Sequence[int], letter_of: Mapping[int, str]) -> list[str]:
+def _differences(hers: Sequence[int], ours: Sequence[int], letter_of: Mapping[int, str], own: bool) -> list[str]:
+    """The pairs that she and the researchers order in different ways, each as a sentence."""
     told = []
     for one, other in combinations(sorted(letter_of, key=lambda position: letter_of[position]), 2):
-        said, wanted = _relation(hers, one, other, letter_of), _relation(ours, one, other, letter_of)
-        if said != wanted:
-            told.append(f"You say {said}; the researchers say {wanted}.")
+        said, wanted = sign(hers[other] - hers[one]), sign(ours[other] - ours[one])
+        if said == wanted:
+            continue
+        first, second = letter_of[one], letter_of[other]
+        better, worse = (first, second) if (said or wanted) > 0 else (second, first)
+        letters = {"first": first, "second": second, "better": better, "worse": worse}
+        told.append((_own_difference if own else _difference)(said, wanted) % letters)
     return told
 
 
-def _relation(ranks: Sequence[int], one: int, other: int, letter_of: Mapping[int, str]) -> str:
-    first, second = letter_of[one], letter_of[other]
-    if ranks[one] == ranks[other]:
-        return f"{first} and {second} are alike"
-    return f"{first} is better than {second}" if ranks[one] < ranks[other] else f"{second} is better than {first}"
+def _own_difference(said: int, wanted: int) -> str:
+    if not wanted:
+        return _("You say %(better)s is better than %(worse)s; the researchers say %(first)s and %(second)s are alike.")
+    if not said:
+        return _("You say %(first)s and %(second)s are alike; the researchers say %(better)s is better than %(worse)s.")
+    return _("You say %(better)s is better than %(worse)s; the researchers say %(worse)s is better than %(better)s.")
+
+
+def _difference(said: int, wanted: int) -> str:
+    if not wanted:
+        return _(
+            "The labeler says %(better)s is better than %(worse)s; "
+            "the researchers say %(first)s and %(second)s are alike."
+        )
+    if not said:
+        return _(
+            "The labeler says %(first)s and %(second)s are alike; "
+            "the researchers say %(better)s is better than %(worse)s."
+        )
+    return _(
+        "The labeler says %(better)s is better than %(worse)s; the researchers say %(worse)s is better than %(better)s."
+    )

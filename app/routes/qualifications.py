@@ -31,6 +31,7 @@ from app.services import (
     qualifications,
 )
 from app.services.qualification_attempts import Question
+from app.translation import gettext as _
 
 router = APIRouter()
 
@@ -132,7 +133,7 @@ def preview(
     qualification = qualifications.get_qualification(session, qualification_id)
     items = [item for item in qualification.items if item.ordinal == number] or qualification.items[:1]
     if not items:
-        return build_page(request, session, qualification, error=Invalid("There is no item to look at yet."))
+        return build_page(request, session, qualification, error=Invalid(_("There is no item to look at yet.")))
     return render(request, "qualifications/item.html", _preview_page(request, session, qualification, items[0]))
 
 
@@ -225,9 +226,9 @@ def _parsed(session: Session, qualification: Qualification, typed: Values) -> Va
                 raise ValueError
             values[name] = number if name in numbers or number is None else _whole(number)
         except ValueError:
-            errors.append({"field": name, "message": "Give a number."})
+            errors.append({"field": name, "message": _("Give a number.")})
     if errors:
-        raise Invalid("Some fields cannot be read.", errors=errors)
+        raise Invalid(_("Some fields cannot be read."), errors=errors)
     return values
 
 

@@ -11,12 +11,18 @@ from typing import Any, TypedDict
 
 from app.rules.prompts import ROLES, messages_problem, row_messages, text_problem
 from app.rules.qualifications import DEMONSTRATION, FLAGS, PARTS, RANKING
+from app.translation import gettext as _
+from app.translation import mark
 
 STAGES = ("practice", "test")
 MOST_ITEMS = 200
 LONGEST = 20_000  # characters of a response, an explanation, an answer
 FEWEST, MOST = {FLAGS: 1, RANKING: 2, DEMONSTRATION: 0}, {FLAGS: 1, RANKING: 9, DEMONSTRATION: 0}
-COUNTS = {FLAGS: "one response", RANKING: "two to nine responses", DEMONSTRATION: "no response"}
+COUNTS = {
+    FLAGS: mark("An item of the kind flags takes one response; here are %(count)s."),
+    RANKING: mark("An item of the kind ranking takes two to nine responses; here are %(count)s."),
+    DEMONSTRATION: mark("An item of the kind demonstration takes no response; here are %(count)s."),
+}
 ROW_FIELDS = {"kind", "stage", "prompt", "messages", "response", "responses", "gold", "explanation"}
 # Flags of the usual label schema that speak of sensitive content (InstructGPT, table 3).
 SENSITIVE = (
@@ -50,9 +56,9 @@ def item_problems(item: ItemDraft, flags: Collection[str]) -> list[dict[str, str
         problems.append({"field": field, "message": message})
 
     if item["kind"] not in PARTS:
-        return [{"field": "kind", "message": f"Choose one of {', '.join(PARTS)}."}]
+        return [{"field": "kind", "message": _("Choose one of %(kinds)s.") % {"kinds": ", ".join(PARTS)}}]
     if item["stage"] not in STAGES:
-        refuse("stage", "Choose practice or test.")
+        refuse("stage", _("Choose practice or test."))
     if problem := messages_problem(item["messages"]):
         refuse("messages", problem)
     for problem in _response_problems(item["kind"], item["responses"]):
@@ -60,9 +66,9 @@ def item_problems(item: ItemDraft, flags: Collection[str]) -> list[dict[str, str
     if problem := gold_problem(item, flags):
         refuse("gold", problem)
     if not _is_text(item["explanation"]):
-        refuse("explanation", f"Give text of at most {LONGEST:,} characters.")
+        refuse("explanation", _("Give text of at most %(most)s characters.") % {"most": f"{LONGEST:,}"})
     elif item["stage"] == "practice" and not item["explanation"].strip():
-        refuse("explanation", "Explain the answer: in practice the labeler reads it at once.")
+        refuse("explanation", _("Explain the answer: in practice the labeler reads it at once."))
     return problems
 
 
@@ -72,29 +78,31 @@ def _is_text(value: object) -> bool:
 
 def _response_problems(kind: str, responses: Sequence[str]) -> list[str]:
     if not FEWEST[kind] <= len(responses) <= MOST[kind]:
-        return [f"An item of the kind {kind} takes {COUNTS[kind]}; here are {len(responses)}."]
+        return [_(COUNTS[kind]) % {"count": len(responses)}]
     if any(not _is_text(text) or not text.strip() for text in responses):
-        return [f"Each response must be text of 1 to {LONGEST:,} characters."]
-    return ["Two responses are the same."] if len(set(responses)) < len(responses) else []
+        return [_("Each response must be text of 1 to %(most)s characters.") % {"most": f"{LONGEST:,}"}]
+    return [_("Two responses are the same.")] if len(set(responses)) < len(responses) else []
 
 
 def gold_problem(item: ItemDraft, flags: Collection[str]) -> str | None:
     gold, kind = item["gold"], item["kind"]
     if kind == DEMONSTRATION:
-        return None if gold is None else "A demonstration has no gold answer: researchers rate it."
+        return None if gold is None else _("A demonstration has no gold answer: researchers rate it.")
     if not isinstance(gold, list):
-        return "Give the gold answer."
+        return _("Give the gold answer.")
     if kind == FLAGS:
         unknown = [flag for flag in gold if not isinstance(flag, str) or flag not in flags]
-        return f"Not among the flags of this version: {', '.join(map(str, unknown))}." if unknown else None
+        named = ", ".join(map(str, unknown))
+        return _("Not among the flags of this version: %(flags)s.") % {"flags": named} if unknown else None
     return ranks_problem(gold, len(item["responses"]))
 
 
 def ranks_problem(ranks: Sequence[Any], count: int) -> str | None:
     if len(ranks) != count:
-        return f"Give a place to each of the {count} responses."
+        return _("Give a place to each of the %(count)s responses.") % {"count": count}
     if not all(isinstance(rank, int) and not isinstance(rank, bool) and 1 <= rank <= count for rank in ranks):
-        return f"A place is a whole number from 1, the best, to {count}; equal places are ties."
+        told = _("A place is a whole number from 1, the best, to %(count)s; equal places are ties.")
+        return told % {"count": count}
     return None
 
 
@@ -115,21 +123,23 @@ def normal_gold(item: ItemDraft, flags: Sequence[str]) -> list[Any] | None:
 def answer_problem(kind: str, answer: Any, flags: Collection[str], count: int) -> str | None:
     """Why this is no answer to an item of the kind, as a sentence to the labeler; None when it is one."""
     if not isinstance(answer, Mapping):
-        return "The answer must be an object."
+        return _("The answer must be an object.")
     if kind == FLAGS:
         said = answer.get("flags")
         if not isinstance(said, list) or any(flag not in flags for flag in said):
-            return "Choose among the flags that are listed."
+            return _("Choose among the flags that are listed.")
         return None
     if kind == RANKING:
         ranks = answer.get("ranks")
         if not isinstance(ranks, list):
-            return "Give each response a place."
+            return _("Give each response a place.")
         return ranks_problem(ranks, count)
     text = answer.get("text")
     if not isinstance(text, str) or not text.strip():
-        return "Write an answer first."
-    return None if _is_text(text) else f"The answer must be text of at most {LONGEST:,} characters."
+        return _("Write an answer first.")
+    if not _is_text(text):
+        return _("The answer must be text of at most %(most)s characters.") % {"most": f"{LONGEST:,}"}
+    return None
 
 
 def normal_answer(kind: str, answer: Mapping[str, Any], flags: Sequence[str]) -> dict[str, Any]:
@@ -143,18 +153,18 @@ def normal_answer(kind: str, answer: Mapping[str, Any], flags: Sequence[str]) ->
 def row_item(row: Any) -> ItemDraft | str:
     """The item that an imported row states, or why it states none; `item_problems` looks further."""
     if not isinstance(row, dict):
-        return "Each line must be a JSON object."
+        return _("Each line must be a JSON object.")
     if problem := text_problem(row):
         return problem
     if unknown := sorted(set(row) - ROW_FIELDS):
-        return f"Unknown: {', '.join(unknown)}."
+        return _("Unknown: %(fields)s.") % {"fields": ", ".join(unknown)}
     if ("messages" in row) == ("prompt" in row):
-        return "Give either `messages` or `prompt`."
+        return _("Give either `messages` or `prompt`.")
     if "response" in row and "responses" in row:
-        return "Give either `response` or `responses`."
+        return _("Give either `response` or `responses`.")
     responses = [row["response"]] if "response" in row else row.get("responses", [])
     if not isinstance(responses, list) or not all(isinstance(text, str) for text in responses):
-        return "`responses` must be a list of texts."
+        return _("`responses` must be a list of texts.")
     return ItemDraft(
         kind=str(row.get("kind", "")),
         stage=str(row.get("stage", "test")),

@@ -13,17 +13,28 @@ demonstration   the mean of each answer's ratings, then the mean over the answer
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import floor, isfinite
 from typing import Any, TypedDict
 
+from app.translation import gettext as _
+from app.translation import mark
+
 FLAGS, RANKING, DEMONSTRATION = PARTS = ("flags", "ranking", "demonstration")
-PART_NAMES = {FLAGS: "Flags", RANKING: "Rankings", DEMONSTRATION: "Demonstrations"}
+PART_NAMES = {FLAGS: mark("Flags"), RANKING: mark("Rankings"), DEMONSTRATION: mark("Demonstrations")}
 DEFAULT_CUTOFFS = {FLAGS: 0.75, RANKING: 0.75, DEMONSTRATION: 6.0}  # InstructGPT's, who took them as soft
 LOWEST_RATING, HIGHEST_RATING = 1, 7
 SLACK = 1e-9  # sums of halves and means are not exact in binary
+# Sentences that are kept with an attempt. They are stored in English; `retell` says them in the reader's language.
+STILL_TO_RATE = mark("%(missing)s of %(count)s still to be rated.")
+FLAGS_FOUND = mark("%(found)s of the %(apply)s flags that apply were found; %(added)s were set that do not apply.")
+NOT_RATED = mark("Not rated, since that could not change the outcome.")
+WITHDRAWN = mark("Withdrawn: %(reason)s")
+REPLACED = mark("Version %(version)s has taken the place of this one. It counts for nothing.")
+KEPT = (STILL_TO_RATE, FLAGS_FOUND, NOT_RATED, WITHDRAWN, REPLACED)
 
 
 @dataclass(frozen=True)
@@ -62,13 +73,13 @@ def ranking_score(said: Sequence[int], gold: Sequence[int]) -> Score:
     """Pairs in agreement, of one item; both are the ranks of the same responses, ties alike."""
     points, pairs = 0.0, 0
     for first, second in combinations(range(len(gold)), 2):
-        hers, ours = _sign(said[first] - said[second]), _sign(gold[first] - gold[second])
+        hers, ours = sign(said[first] - said[second]), sign(gold[first] - gold[second])
         points += 1.0 if hers == ours else 0.5 if 0 in (hers, ours) else 0.0
         pairs += 1
     return Score(points, pairs)
 
 
-def _sign(number: int) -> int:
+def sign(number: int) -> int:
     return (number > 0) - (number < 0)
 
 
@@ -105,7 +116,7 @@ def demonstration_figure(ratings: Sequence[Sequence[int]], needed: int, cutoff: 
     complete = all(len(each) >= needed for each in ratings)
     met = None if value is None or not complete else cutoff is None or value >= cutoff - SLACK
     missing = sum(len(each) < needed for each in ratings)
-    note = f"{missing} of {len(ratings)} still to be rated." if missing else ""
+    note = STILL_TO_RATE % {"missing": missing, "count": len(ratings)} if missing else ""
     return Figure(part=DEMONSTRATION, value=value, points=None, out_of=len(ratings), cutoff=cutoff, met=met, note=note)
 
 
@@ -115,38 +126,52 @@ def flags_note(said: Iterable[tuple[Collection[str], Collection[str]]]) -> str:
     apply = sum(len(gold) for _, gold in pairs)
     found = sum(len(hers & gold) for hers, gold in pairs)
     added = sum(len(hers - gold) for hers, gold in pairs)
-    return f"{found} of the {apply} flags that apply were found; {added} were set that do not apply."
+    return FLAGS_FOUND % {"found": found, "apply": apply, "added": added}
+
+
+def retell(kept: str | None) -> str:
+    """A sentence that was stored in English, in the language of this request; any other text as it is."""
+    if kept is None:
+        return ""
+    for sentence in KEPT:
+        pattern = re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.+)", re.escape(sentence))
+        if match := re.fullmatch(pattern, kept, re.DOTALL):
+            return _(sentence) % match.groupdict()
+    return kept
 
 
 def decide(figures: Sequence[Figure]) -> Verdict:
-    """Passed when every part is met; failed as soon as one is not, so that nobody rates for nothing."""
+    """Passed when every part is met; failed as soon as one is not, so that nobody rates for nothing.
+
+    The reason is in the language of this request; whoever stores it asks in English.
+    """
     missed = [figure for figure in figures if figure["met"] is False]
     if missed:
-        listed = " ".join(f"{_said(figure)}, below the cut-off of {_cutoff(figure)}." for figure in missed)
-        return Verdict("failed", listed)
+        below = _("%(part)s: %(value)s, below the cut-off of %(cutoff)s.")
+        return Verdict("failed", " ".join(below % _words(figure) for figure in missed))
     if any(figure["met"] is None for figure in figures):
-        return Verdict("waiting", "Researchers still have demonstrations to rate.")
-    return Verdict("passed", " ".join(f"{_said(figure)}{_against(figure)}." for figure in figures))
+        return Verdict("waiting", _("Researchers still have demonstrations to rate."))
+    against, alone = _("%(part)s: %(value)s, cut-off %(cutoff)s."), _("%(part)s: %(value)s.")
+    told = ((alone if figure["cutoff"] is None else against) % _words(figure) for figure in figures)
+    return Verdict("passed", " ".join(told))
 
 
-def _said(figure: Figure) -> str:
-    return f"{PART_NAMES[figure['part']]}: {value_words(figure['part'], figure['value'])}"
+def _words(figure: Figure) -> dict[str, str]:
+    words = {name: value_words(figure["part"], figure[name]) for name in ("value", "cutoff")}
+    return {**words, "part": part_name(figure["part"])}
 
 
-def _cutoff(figure: Figure) -> str:
-    return value_words(figure["part"], figure["cutoff"])
-
-
-def _against(figure: Figure) -> str:
-    return f", cut-off {_cutoff(figure)}" if figure["cutoff"] is not None else ""
+def part_name(part: str) -> str:
+    return _(PART_NAMES[part])
 
 
 def value_words(part: str, value: float | None) -> str:
     """Cut off after one decimal, never rounded up: what missed the cut-off does not read as if it had met it."""
     if value is None:
-        return "not rated"
+        return _("not rated")
     if part == DEMONSTRATION:
-        return f"{floor(value * 10 + SLACK) / 10:g} of {HIGHEST_RATING}"
+        rating = f"{floor(value * 10 + SLACK) / 10:g}"
+        return _("%(value)s of %(highest)s") % {"value": rating, "highest": HIGHEST_RATING}
     return f"{floor(value * 1000 + SLACK) / 10:g} %"
 
 
@@ -181,13 +206,13 @@ def attempts_left(standing: Standing) -> int | None:
 def begin_problem(standing: Standing) -> str | None:
     """Why she may not begin an attempt, as a sentence; None when she may."""
     if not standing.screened:
-        return "This project asks for no qualification."
+        return _("This project asks for no qualification.")
     if standing.passed:
-        return "You have passed already; there is nothing left to show."
+        return _("You have passed already; there is nothing left to show.")
     if standing.open:
-        return "You have an attempt that is not decided yet."
+        return _("You have an attempt that is not decided yet.")
     if attempts_left(standing) == 0:
-        return "You have used all of your attempts. Somebody who runs the project can grant another one."
+        return _("You have used all of your attempts. Somebody who runs the project can grant another one.")
     return None
 
 
@@ -207,26 +232,28 @@ def settings_problems(values: Mapping[str, Any]) -> list[dict[str, str]]:
             problems.append({"field": field, "message": message})
 
     title, topics = values["title"], values["topics"]
-    check("title", 0 < len(title.strip()) <= 120 and title.isprintable(), "Give a title of at most 120 characters.")
+    check("title", 0 < len(title.strip()) <= 120 and title.isprintable(), _("Give a title of at most 120 characters."))
     fits = len(values["introduction"]) <= 20_000 and "\x00" not in values["introduction"]
-    check("introduction", fits, "Give at most 20,000 characters.")
+    check("introduction", fits, _("Give at most 20,000 characters."))
     named = all(0 < len(topic.strip()) <= 80 and topic.isprintable() for topic in topics)
-    check("topics", len(topics) <= 50 and named, "Give at most 50 topics, each of at most 80 characters.")
-    check("topics", len(set(topics)) == len(topics), "A topic is there twice.")
-    for part, lowest, highest, words in (
-        (FLAGS, 0, 1, "0 to 100 percent"),
-        (RANKING, 0, 1, "0 to 100 percent"),
-        (DEMONSTRATION, LOWEST_RATING, HIGHEST_RATING, "1 to 7"),
+    check("topics", len(topics) <= 50 and named, _("Give at most 50 topics, each of at most 80 characters."))
+    check("topics", len(set(topics)) == len(topics), _("A topic is there twice."))
+    percent = _("Give a cut-off from 0 to 100 percent, or none.")
+    mean = _("Give a cut-off from 1 to 7, or none.")
+    for part, lowest, highest, message in (
+        (FLAGS, 0, 1, percent),
+        (RANKING, 0, 1, percent),
+        (DEMONSTRATION, LOWEST_RATING, HIGHEST_RATING, mean),
     ):
         cutoff = values[f"{part}_cutoff"]
         sound = cutoff is None or (isfinite(cutoff) and lowest <= cutoff <= highest)
-        check(f"{part}_cutoff", sound, f"Give a cut-off from {words}, or none.")
+        check(f"{part}_cutoff", sound, message)
     allowed = values["attempts_allowed"]
-    check("attempts_allowed", allowed is None or 1 <= allowed <= 20, "Give a number from 1 to 20, or none for any.")
-    check("ratings_needed", 1 <= values["ratings_needed"] <= 5, "Give a number from 1 to 5.")
+    check("attempts_allowed", allowed is None or 1 <= allowed <= 20, _("Give a number from 1 to 20, or none for any."))
+    check("ratings_needed", 1 <= values["ratings_needed"] <= 5, _("Give a number from 1 to 5."))
     return problems
 
 
 def publish_problems(items: Sequence[tuple[str, str]]) -> list[str]:
     """Why a version with these (kind, stage) cannot be taken by anybody yet."""
-    return [] if any(stage == "test" for _, stage in items) else ["Add at least one item to the test."]
+    return [] if any(stage == "test" for __, stage in items) else [_("Add at least one item to the test.")]

@@ -30,6 +30,8 @@ from app.rules import qualifications as rules
 from app.rules.qualifications import Figure, Score
 from app.services.qualification_items import flag_keys
 from app.services.qualifications import OPEN, find_standing
+from app.translation import SOURCE, speaking
+from app.translation import gettext as _
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def load_sitting(session: Session, attempt_id: int, user: User | None, *, lock: 
         .execution_options(populate_existing=True)
     )
     if attempt is None or (user is not None and attempt.user_id != user.id):
-        raise NotFound("There is no such attempt of yours.")
+        raise NotFound(_("There is no such attempt of yours."))
     given = {answer.item_id: answer for answer in attempt.answers}
     questions = [
         Question(item.ordinal, item, rules.shown_order(len(item.responses), attempt.id, item.id), given.get(item.id))
@@ -136,7 +138,7 @@ def load_sitting(session: Session, attempt_id: int, user: User | None, *, lock: 
 def find_question(sitting: Sitting, number: int) -> Question:
     """Raises NotFound."""
     if not 1 <= number <= len(sitting.questions):
-        raise NotFound("There is no such item.")
+        raise NotFound(_("There is no such item."))
     return sitting.questions[number - 1]
 
 
@@ -144,7 +146,7 @@ def state_topics(session: Session, attempt_id: int, user: User, topics: Sequence
     """Which topics she feels able to judge; none is an answer too. Raises Invalid for one that was not asked."""
     sitting = _open_sitting(session, attempt_id, user)
     if unknown := [topic for topic in topics if topic not in sitting.qualification.topics]:
-        raise Invalid(f"Not among the topics: {', '.join(unknown)}.")
+        raise Invalid(_("Not among the topics: %(topics)s.") % {"topics": ", ".join(unknown)})
     sitting.attempt.topics = [topic for topic in sitting.qualification.topics if topic in topics]
     session.flush()
     return sitting
@@ -170,7 +172,7 @@ def give_answer(session: Session, attempt_id: int, user: User, number: int, said
     question = find_question(sitting, number)
     item = question.item
     if not question.practice and any(one.practice and not one.answered for one in sitting.questions):
-        raise Conflict("Answer every practice item first; the test opens then.")
+        raise Conflict(_("Answer every practice item first; the test opens then."))
     answer = in_item_order(question, said)
     if problem := item_rules.answer_problem(item.kind, answer, sitting.flags, len(item.responses)):
         raise Invalid(problem)
@@ -191,9 +193,10 @@ def submit_attempt(session: Session, attempt_id: int, user: User) -> Qualificati
     _refuse_closed(sitting)
     missing = [str(question.number) for question in sitting.unanswered if not question.practice]
     if sitting.asks_topics:
-        raise Conflict("Say first which topics you feel able to judge.")
+        raise Conflict(_("Say first which topics you feel able to judge."))
     if missing:
-        raise Conflict(f"Not answered yet: {', '.join(missing)}. Answer every item of the test, then send it.")
+        told = _("Not answered yet: %(numbers)s. Answer every item of the test, then send it.")
+        raise Conflict(told % {"numbers": ", ".join(missing)})
     sitting.attempt.submitted_at = session.scalar(select(func.now()))
     settle_attempt(session, sitting)
     return sitting.attempt
@@ -203,10 +206,11 @@ def settle_attempt(session: Session, sitting: Sitting) -> None:
     """What the answers and ratings decide by now. The attempt must be locked and sent."""
     attempt = sitting.attempt
     figures = figures_of(sitting)
-    verdict = rules.decide(figures)
+    with speaking(SOURCE):  # what is stored is English, whoever sends or rates
+        verdict = rules.decide(figures)
     if verdict.state == AttemptState.FAILED:
         for figure in (each for each in figures if each["met"] is None):
-            figure["note"] = "Not rated, since that could not change the outcome."
+            figure["note"] = rules.NOT_RATED
     attempt.figures, attempt.state, attempt.reason = [dict(figure) for figure in figures], verdict.state, verdict.reason
     if verdict.state != AttemptState.WAITING:
         attempt.decided_at = session.scalar(select(func.now()))
@@ -271,9 +275,10 @@ def _open_sitting(session: Session, attempt_id: int, user: User) -> Sitting:
 
 def _refuse_closed(sitting: Sitting) -> None:
     if sitting.attempt.state == AttemptState.WITHDRAWN:
-        raise Conflict(f"This attempt is closed. {sitting.attempt.reason}")
+        told = _("This attempt is closed. %(reason)s")
+        raise Conflict(told % {"reason": rules.retell(sitting.attempt.reason)})
     if sitting.attempt.state != AttemptState.IN_PROGRESS:
-        raise Conflict("You have sent this attempt; its answers stay as they are.")
+        raise Conflict(_("You have sent this attempt; its answers stay as they are."))
 
 
 def _answer_row(session: Session, sitting: Sitting, question: Question) -> QualificationAnswer:

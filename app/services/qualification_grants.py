@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session, joinedload
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Project, QualificationAttempt, QualificationGrant, User
 from app.models.columns import AttemptState, GrantKind, Role
+from app.rules.qualifications import WITHDRAWN
 from app.services import audit
 from app.services.qualification_attempts import load_sitting
+from app.translation import gettext as _
 
 PAGE = 50
 
@@ -50,9 +52,9 @@ def withdraw_attempt(session: Session, attempt_id: int, by: User, reason: str) -
     reason = _checked_reason(reason)
     attempt = load_sitting(session, attempt_id, None, lock=True).attempt
     if attempt.state == AttemptState.WITHDRAWN:
-        raise Conflict("This attempt is withdrawn already.")
+        raise Conflict(_("This attempt is withdrawn already."))
     before, attempt.state = attempt.state, AttemptState.WITHDRAWN
-    attempt.reason, attempt.withdrawn_by_id = f"Withdrawn: {reason}", by.id
+    attempt.reason, attempt.withdrawn_by_id = WITHDRAWN % {"reason": reason}, by.id
     attempt.decided_at = session.scalar(select(func.now()))
     audit.record(
         session, by, "qualification.attempt_withdrawn", f"attempt:{attempt_id}", labeler=attempt.user_id, was=before
@@ -78,7 +80,7 @@ def grant(session: Session, project: Project, user: User, kind: str, reason: str
     """An exemption, or one more attempt. Raises Invalid without a reason, Conflict for a second exemption."""
     reason = _checked_reason(reason)
     if kind not in list(GrantKind):
-        raise Invalid("Grant an exemption or an attempt.", errors=[{"field": "kind", "message": "Choose one."}])
+        raise Invalid(_("Grant an exemption or an attempt."), errors=[{"field": "kind", "message": _("Choose one.")}])
     session.execute(select(User.id).where(User.id == user.id).with_for_update())
     live = exists().where(
         QualificationGrant.project_id == project.id,
@@ -87,7 +89,7 @@ def grant(session: Session, project: Project, user: User, kind: str, reason: str
         QualificationGrant.revoked_at.is_(None),
     )
     if kind == GrantKind.EXEMPTION and session.scalar(select(live)):
-        raise Conflict(f"{user.name} is exempt already.")
+        raise Conflict(_("%(name)s is exempt already.") % {"name": user.name})
     made = QualificationGrant(project_id=project.id, user=user, kind=kind, reason=reason, granted_by=by)
     session.add(made)
     session.flush()
@@ -108,9 +110,9 @@ def revoke_grant(session: Session, grant_id: int, by: User, reason: str) -> Qual
         .execution_options(populate_existing=True)
     )
     if found is None:
-        raise NotFound("There is no such grant.")
+        raise NotFound(_("There is no such grant."))
     if found.revoked_at is not None:
-        raise Conflict("This was revoked already.")
+        raise Conflict(_("This was revoked already."))
     found.revoked_at = session.scalar(select(func.now()))
     found.revoked_by_id, found.revoke_reason = by.id, reason
     details = {"labeler": found.user_id, "kind": found.kind, "reason": reason}
@@ -128,6 +130,6 @@ def list_labelers(session: Session) -> Sequence[User]:
 def _checked_reason(reason: str) -> str:
     reason = reason.strip()
     if not 0 < len(reason) <= 500 or not reason.isprintable():
-        message = "Give the reason in one line of at most 500 characters."
+        message = _("Give the reason in one line of at most 500 characters.")
         raise Invalid(message, errors=[{"field": "reason", "message": message}])
     return reason

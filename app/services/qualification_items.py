@@ -17,6 +17,8 @@ from app.rules.qualifications import FLAGS, RANKING, careless_share, publish_pro
 from app.services.prompts import ERRORS_SHOWN, get_prompt
 from app.services.qualifications import lock_to_edit
 from app.settings import get_settings
+from app.translation import gettext as _
+from app.translation import ngettext
 
 OFFERED = 12  # prompts and comparisons that the form offers
 
@@ -28,7 +30,7 @@ def flag_keys(qualification: Qualification) -> list[str]:
 def get_item(session: Session, item_id: int) -> QualificationItem:
     item = session.get(QualificationItem, item_id)
     if item is None:
-        raise NotFound("There is no such item.")
+        raise NotFound(_("There is no such item."))
     return item
 
 
@@ -37,7 +39,7 @@ def add_item(session: Session, qualification_id: int, draft: ItemDraft) -> Quali
     qualification = lock_to_edit(session, qualification_id)
     _refuse_unsound(qualification, draft)
     if len(qualification.items) >= rules.MOST_ITEMS:
-        raise Invalid(f"A qualification has at most {rules.MOST_ITEMS} items.")
+        raise Invalid(_full())
     item = _store(session, qualification, draft)
     _number(session, [*qualification.items, item])
     return item
@@ -88,7 +90,7 @@ def import_items(session: Session, qualification_id: int, lines: Iterable[bytes]
             continue
         draft, problem = _read(qualification, line)
         if problem is None and len(qualification.items) + len(drafts) >= rules.MOST_ITEMS:
-            problem = f"A qualification has at most {rules.MOST_ITEMS} items."
+            problem = _full()
         if problem is not None or draft is None:
             errors.append({"line": number, "message": problem})
         else:
@@ -96,22 +98,30 @@ def import_items(session: Session, qualification_id: int, lines: Iterable[bytes]
         if len(errors) >= ERRORS_SHOWN:
             break
     if not errors and not drafts:
-        errors = [{"line": 1, "message": "There is no item."}]
+        errors = [{"line": 1, "message": _("There is no item.")}]
     if errors:
-        rows = f"{len(errors)} {'row is' if len(errors) == 1 else 'rows are'} not valid"
-        raise Invalid(f"Nothing was imported: {rows}.", errors=errors)
+        told = ngettext(
+            "Nothing was imported: %(count)s row is not valid.",
+            "Nothing was imported: %(count)s rows are not valid.",
+            len(errors),
+        )
+        raise Invalid(told % {"count": len(errors)}, errors=errors)
     stored = [_store(session, qualification, draft) for draft in drafts]
     _number(session, [*qualification.items, *stored])
     return len(stored)
 
 
+def _full() -> str:
+    return _("A qualification has at most %(most)s items.") % {"most": rules.MOST_ITEMS}
+
+
 def _read(qualification: Qualification, line: bytes) -> tuple[ItemDraft | None, str | None]:
     if len(line) > get_settings().import_line:
-        return None, f"The line is longer than {get_settings().import_line:,} bytes."
+        return None, _("The line is longer than %(most)s bytes.") % {"most": f"{get_settings().import_line:,}"}
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
-        return None, "The line is no valid JSON in UTF-8."
+        return None, _("The line is no valid JSON in UTF-8.")
     draft = rules.row_item(row)
     if isinstance(draft, str):
         return None, draft
@@ -121,7 +131,8 @@ def _read(qualification: Qualification, line: bytes) -> tuple[ItemDraft | None, 
 
 def _refuse_unsound(qualification: Qualification, draft: ItemDraft) -> None:
     if problems := rules.item_problems(draft, flag_keys(qualification)):
-        raise Invalid("Not stored: " + " ".join(each["message"] for each in problems), errors=problems)
+        told = " ".join(each["message"] for each in problems)
+        raise Invalid(_("Not stored: %(problems)s") % {"problems": told}, errors=problems)
 
 
 def _refuse_empty_test(qualification: Qualification, items: Sequence[QualificationItem]) -> None:
@@ -129,7 +140,8 @@ def _refuse_empty_test(qualification: Qualification, items: Sequence[Qualificati
     if qualification.published_at is not None and (
         problems := publish_problems([(item.kind, item.stage) for item in items])
     ):
-        raise Invalid(f"Version {qualification.version} is published. " + " ".join(problems))
+        told = _("Version %(version)s is published. %(problems)s")
+        raise Invalid(told % {"version": qualification.version, "problems": " ".join(problems)})
 
 
 def _values(qualification: Qualification, draft: ItemDraft) -> dict[str, Any]:
@@ -191,5 +203,5 @@ def from_comparison(session: Session, project: Project, comparison_id: int) -> t
         .where(Comparison.id == comparison_id, Comparison.project_id == project.id)
     )
     if comparison is None:
-        raise NotFound("There is no such comparison in this project.")
+        raise NotFound(_("There is no such comparison in this project."))
     return comparison.prompt.messages, [completion.text for completion in comparison.completions]

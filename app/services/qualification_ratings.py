@@ -16,6 +16,7 @@ from app.models import QualificationAnswer, QualificationAttempt, QualificationI
 from app.models.columns import AttemptState, QualificationPart, QualificationStage
 from app.rules.qualifications import HIGHEST_RATING, LOWEST_RATING
 from app.services.qualification_attempts import load_sitting, settle_attempt
+from app.translation import gettext as _
 
 SHOWN = 200
 
@@ -64,13 +65,13 @@ def _waiting(project_id: int, rater: User) -> Select[QualificationAnswer]:
 def rate_demonstration(session: Session, answer_id: int, rater: User, rating: int) -> QualificationAttempt:
     """Her rating, 1 to 7; another one replaces it until the attempt is decided. Raises NotFound, Invalid, Conflict."""
     if not LOWEST_RATING <= rating <= HIGHEST_RATING:
-        raise Invalid("A rating is a whole number from 1 to 7.")
+        raise Invalid(_("A rating is a whole number from 1 to 7."))
     answer = get_demonstration(session, answer_id)
     sitting = load_sitting(session, answer.attempt_id, None, lock=True)
     if sitting.attempt.user_id == rater.id:
-        raise Forbidden("This is your own answer; somebody else rates it.")
+        raise Forbidden(_("This is your own answer; somebody else rates it."))
     if sitting.attempt.state != AttemptState.WAITING:
-        raise Conflict("This attempt is decided by now; your rating is not needed any more.")
+        raise Conflict(_("This attempt is decided by now; your rating is not needed any more."))
     values = {"answer_id": answer_id, "user_id": rater.id, "rating": rating}
     session.execute(
         insert(QualificationRating)
@@ -94,5 +95,5 @@ def get_demonstration(session: Session, answer_id: int) -> QualificationAnswer:
     )
     wanted = (QualificationPart.DEMONSTRATION, QualificationStage.TEST)
     if answer is None or (answer.item.kind, answer.item.stage) != wanted:
-        raise NotFound("There is no such demonstration.")
+        raise NotFound(_("There is no such demonstration."))
     return answer

@@ -22,6 +22,7 @@ from app.rules.qualification_items import SENSITIVE
 from app.rules.qualifications import Standing
 from app.services import audit
 from app.services.label_schemas import current_schema, fields_of
+from app.translation import gettext as _
 
 OPEN = (AttemptState.IN_PROGRESS, AttemptState.WAITING)
 SETTINGS = (
@@ -57,8 +58,9 @@ class Version:
 def require_pass(session: Session, project: Project, user: User) -> None:
     """Raises NotQualified where the project asks for a qualification that this labeler neither has nor is free of."""
     if not is_free_to_work(session, project, user):
+        told = _("%(name)s asks its labelers to qualify before they work. Take the qualification first.")
         raise NotQualified(
-            f"{project.name} asks its labelers to qualify before they work. Take the qualification first.",
+            told % {"name": project.name},
             qualification=f"/projects/{project.slug}/qualification",
         )
 
@@ -128,7 +130,7 @@ def get_qualification(session: Session, qualification_id: int) -> Qualification:
         .execution_options(populate_existing=True)
     )
     if found is None:
-        raise NotFound("There is no such qualification.")
+        raise NotFound(_("There is no such qualification."))
     return found
 
 
@@ -157,10 +159,11 @@ def lock_to_edit(session: Session, qualification_id: int) -> Qualification:
     session.execute(select(Qualification.id).where(Qualification.id == qualification_id).with_for_update())
     qualification = get_qualification(session, qualification_id)
     if is_begun(session, qualification_id):
-        raise Conflict(
-            f"Somebody has begun an attempt at version {qualification.version}, so it stays as it is. "
+        told = _(
+            "Somebody has begun an attempt at version %(version)s, so it stays as it is. "
             "Make a new version to change it."
         )
+        raise Conflict(told % {"version": qualification.version})
     return qualification
 
 
@@ -216,7 +219,8 @@ def change_settings(session: Session, qualification_id: int, changes: Mapping[st
     problems = rules.settings_problems(values)
     problems += [{"field": "flags", "message": message} for message in _flags_problems(qualification, values["flags"])]
     if problems:
-        raise Invalid("Not stored: " + " ".join(each["message"] for each in problems), errors=problems)
+        told = " ".join(each["message"] for each in problems)
+        raise Invalid(_("Not stored: %(problems)s") % {"problems": told}, errors=problems)
     for name, value in changes.items():
         setattr(qualification, name, value)
     if qualification.published_at is not None:
@@ -230,7 +234,8 @@ def _flags_problems(qualification: Qualification, flags: Sequence[Flag]) -> list
     known = {flag["key"] for flag in flags}
     used = {key for item in qualification.items if item.kind == rules.FLAGS for key in item.gold or ()}
     if missing := sorted(used - known):
-        problems.append(f"Gold answers use these flags: {', '.join(missing)}. Change the items first.")
+        told = _("Gold answers use these flags: %(flags)s. Change the items first.")
+        problems.append(told % {"flags": ", ".join(missing)})
     return problems
 
 
@@ -240,9 +245,10 @@ def publish_version(session: Session, qualification_id: int, user: User) -> Qual
     project = session.get_one(Project, project_id, with_for_update=True)
     qualification = get_qualification(session, qualification_id)
     if qualification.published_at is not None and project.qualification_id == qualification.id:
-        raise Conflict(f"Version {qualification.version} is in force already.")
+        raise Conflict(_("Version %(version)s is in force already.") % {"version": qualification.version})
     if problems := rules.publish_problems([(item.kind, item.stage) for item in qualification.items]):
-        raise Invalid("Not published: " + " ".join(problems), errors=[{"message": each} for each in problems])
+        told = _("Not published: %(problems)s") % {"problems": " ".join(problems)}
+        raise Invalid(told, errors=[{"message": each} for each in problems])
     if qualification.published_at is None:
         qualification.published_at = session.scalar(select(func.now()))
         qualification.least_version = _least_version(session, qualification)
@@ -279,7 +285,7 @@ def _withdraw_open(session: Session, qualification: Qualification) -> None:
         .values(
             state=AttemptState.WITHDRAWN,
             decided_at=func.now(),
-            reason=f"Version {qualification.version} has taken the place of this one. It counts for nothing.",
+            reason=rules.REPLACED % {"version": qualification.version},
         )
         .execution_options(synchronize_session=False)
     )
@@ -290,7 +296,7 @@ def end_qualification(session: Session, qualification_id: int, user: User) -> Qu
     qualification = get_qualification(session, qualification_id)
     project = session.get_one(Project, qualification.project_id, with_for_update=True)
     if project.qualification_id != qualification.id:
-        raise Conflict(f"Version {qualification.version} is not in force.")
+        raise Conflict(_("Version %(version)s is not in force.") % {"version": qualification.version})
     project.qualification_id = None
     audit.record(session, user, "qualification.ended", f"project:{project.id}", version=qualification.version)
     session.flush()
@@ -301,7 +307,7 @@ def discard_draft(session: Session, qualification_id: int, user: User) -> None:
     """Raises Conflict for a version that was published."""
     qualification = lock_to_edit(session, qualification_id)
     if qualification.published_at is not None:
-        raise Conflict(f"Version {qualification.version} was published and stays.")
+        raise Conflict(_("Version %(version)s was published and stays.") % {"version": qualification.version})
     audit.record(
         session, user, "qualification.discarded", f"project:{qualification.project_id}", version=qualification.version
     )

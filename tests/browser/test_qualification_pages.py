@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.models import Assignment, Project, QualificationAnswer, QualificationAttempt, User
+from app.services import qualifications
 from tests.browser.conftest import OpenContext
 from tests.browser.content import PANDAS, TWO
 from tests.qualifying import BAKING, ITEMS, WRITING, make_qualification, take
@@ -194,8 +195,9 @@ def test_hostile_text_does_nothing_in_items_and_feedback(
     item = dict(ITEMS[0], messages=[{"role": "user", "content": hostile}], responses=[hostile], explanation=hostile)
     ada: User = make_user(session, "ada", "admin")
     made = make_qualification(
-        session, project, ada, items=[item, ITEMS[2]], title="<b>Title</b>", topics=[hostile[:80]]
+        session, project, ada, items=[item, ITEMS[2]], title="<b>Title</b> " + "w" * 90, topics=[hostile[:80]]
     )  # type: ignore[list-item]
+    first = qualifications.get_qualification(session, made.id).items[0].id
     sign_in(page, ada)
     for width in (1440, 390):
         page.set_viewport_size({"width": width, "height": 844})
@@ -204,6 +206,7 @@ def test_hostile_text_does_nothing_in_items_and_feedback(
             f"/qualifications/{made.id}",
             f"/qualifications/{made.id}/preview/1",
             f"/qualifications/{made.id}/preview/1?answered=yes&flag=sexual",
+            f"/qualification-items/{first}",
         ):
             page.goto(path)
             expect(page.locator("h1")).to_be_visible()

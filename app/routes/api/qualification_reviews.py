@@ -15,6 +15,7 @@ from app.routes.api.qualification_attempts import FigureOut, figures_out
 from app.routes.api.shapes import BIGGEST, ItemId, Message, Request, Slug, Stored
 from app.security import RANK, SessionDep, TokenAdmin, TokenReader, TokenUser
 from app.services import projects, qualification_grants, qualification_ratings, users
+from app.translation import gettext as _
 
 router = APIRouter(tags=["qualification reviews"])
 
@@ -22,7 +23,7 @@ router = APIRouter(tags=["qualification reviews"])
 def require_rater(user: TokenUser) -> User:
     """Whoever may judge: a rating is a judgment, so it takes the scope of labels, and the role of a researcher."""
     if RANK[user.role] < RANK[Role.RESEARCHER]:
-        raise Forbidden("Only somebody with the role researcher may do this.")
+        raise Forbidden(_("Only somebody with the role %(role)s may do this.") % {"role": "researcher"})
     return user
 
 

@@ -1,10 +1,11 @@
 /* One item of a qualification, and the rating of a demonstration: keys, and drafts kept on the server. The form works alone. */
 import { $, $$ } from "../dom.js";
 import { DraftKeeper } from "../labeling/draft.js";
+import { t } from "../translate.js";
 
 const form = $("#item"), kind = form?.dataset.kind, go = $("#go"), save = $("#save");
 const FLAG_KEYS = "1234567890-";
-const TEXT = { saving: "Saving", saved: "Saved", offline: "Offline, kept here", "signed-out": "Signed out, kept here", gone: "Kept in this browser" };
+const TEXT = { saving: t("Saving"), saved: t("Saved"), offline: t("Offline, kept here"), "signed-out": t("Signed out, kept here"), gone: t("Kept in this browser") };
 
 function said() {
   if (kind === "flags") return { flags: $$("[name=flag]:checked", form).map((box) => box.value) };
@@ -20,7 +21,7 @@ function restore(draft) {
 
 if (form && !form.dataset.still) {
   const report = (status) => { save.dataset.is = { "signed-out": "lost", gone: "lost" }[status] || status; save.textContent = TEXT[status] || ""; };
-  const keeper = new DraftKeeper({ assignment: form.dataset.at, at: form.dataset.at, savedAt: form.dataset.savedAt, held() {}, report });
+  const keeper = new DraftKeeper({ assignment: form.dataset.at, at: form.dataset.at, savedAt: form.dataset.savedAt, held() {}, report, signal: new AbortController().signal }); // the page ends it, nothing else
   const lost = keeper.unconfirmed();
   if (lost && !$(".message.bad")) { restore(lost); keeper.change(said()); }
   form.addEventListener("input", () => keeper.change(said()));
