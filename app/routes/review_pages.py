@@ -19,7 +19,7 @@ from app.rules.label_schemas import Fields
 from app.rules.revisions import letters_of, order_in_letters
 from app.services.reviews import ReviewTask
 from app.translation import gettext as _
-from app.translation import mark
+from app.translation import mark, ngettext
 
 # A task has nine responses at most.
 PLACES = (
@@ -222,8 +222,8 @@ def _place(tiers: rules.Tiers, key: str) -> str:
     for tier in tiers:
         if key in tier:
             ordinal = _(PLACES[rank - 1])
-            tied = _("%(place)s, %(count)s tied") % {"place": ordinal, "count": len(tier)}
-            return tied if len(tier) > 1 else ordinal
+            tied = ngettext("%(place)s, %(count)s tied", "%(place)s, %(count)s tied", len(tier))
+            return tied % {"place": ordinal, "count": len(tier)} if len(tier) > 1 else ordinal
         rank += len(tier)
     return ""
 
