@@ -10,9 +10,10 @@ import gzip
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
+from babel.dates import format_skeleton
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -24,7 +25,7 @@ from app.names import named
 from app.rules.reports import REASONS, REPORTABLE
 from app.settings import ROOT
 from app.static_files import static_url
-from app.translation import browser_messages, gettext, language, languages, ngettext, pgettext
+from app.translation import SOURCE, browser_messages, gettext, language, languages, ngettext, pgettext
 
 PACK_FROM = 1000  # characters; below that a packet holds it anyhow
 PACK_LEVEL = 6  # a ranking page of 68 kB: level 1 10.7 kB in 0.4 ms, 6 9.1 kB in 1 ms, and 9 no less
@@ -64,6 +65,16 @@ def metric(value: Any) -> str:
 def clock(moment: datetime | None) -> str:
     """What a page shows before the browser puts it into the reader's own time zone."""
     return "" if moment is None else moment.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
+
+
+def day(at: date) -> str:
+    """21 Nov 2026, in the reader's language."""
+    return at.strftime("%-d %b %Y") if language() == SOURCE else format_skeleton("yMMMd", at, locale=language())
+
+
+def weekday(at: date) -> str:
+    """Sat 21 Nov, in the reader's language."""
+    return at.strftime("%a %-d %b") if language() == SOURCE else format_skeleton("MMMEd", at, locale=language())
 
 
 def duration(start: datetime | None, end: datetime | None = None) -> str:
@@ -117,6 +128,8 @@ def _environment() -> Environment:
         size=size,
         metric=metric,
         clock=clock,
+        day=day,
+        weekday=weekday,
         duration=duration,
         spent=spent,
         named=named,

@@ -24,6 +24,7 @@ from app.rules.revisions import LETTERS
 from app.security import Researcher, SessionDep
 from app.services import gold_items, label_schemas, projects
 from app.services.gold_items import GoldDraft
+from app.translation import gettext as _
 
 router = APIRouter()
 
@@ -155,9 +156,10 @@ def _draft(responses: list[MarkedResponse], explanation: str) -> GoldDraft:
     errors = []
     for response in responses:
         if response.place not in {str(number) for number in range(1, len(responses) + 1)}:
-            errors.append({"field": f"place.{response.id}", "message": f"Give {response.letter} a place."})
+            message = _("Give %(letter)s a place.") % {"letter": response.letter}
+            errors.append({"field": f"place.{response.id}", "message": message})
         if bool(response.low) != bool(response.high) or not {response.low, response.high} <= {"", *map(str, RATINGS)}:
-            errors.append({"field": f"ratings.{response.id}", "message": "Give both ends of the range, or none."})
+            errors.append({"field": f"ratings.{response.id}", "message": _("Give both ends of the range, or none.")})
     if errors:
         raise Invalid(" ".join(dict.fromkeys(each["message"] for each in errors)), errors=errors)
     places = sorted({int(response.place) for response in responses})

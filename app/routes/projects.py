@@ -20,6 +20,7 @@ from app.rules.label_schemas import DEFAULT_RESPONSE_FLAGS, parse_flags
 from app.security import Admin, SessionDep
 from app.services import audit, label_schemas, projects
 from app.services.projects import CREATION_ONLY, DEFAULT_GUIDELINES, ProjectDraft
+from app.translation import gettext as _
 
 router = APIRouter()
 
@@ -46,7 +47,8 @@ def create_project(
     typed = _typed(form)
     try:
         if typed["slug"] == "new":
-            raise Invalid("Choose another short name.", errors=[{"field": "slug", "message": "“new” is taken."}])
+            taken = {"field": "slug", "message": _("“new” is taken.")}
+            raise Invalid(_("Choose another short name."), errors=[taken])
         with session.begin_nested():
             project = projects.create_project(session, ProjectDraft(**_parsed(typed)))
     except (Invalid, Conflict) as error:
@@ -93,19 +95,19 @@ def _parsed(typed: Values) -> Values:
         if text.isdecimal() and len(text) < 9:
             values[name] = int(text)
         else:
-            errors.append({"field": name, "message": "Give a whole number."})
+            errors.append({"field": name, "message": _("Give a whole number.")})
     for name in SHARES:
         values[name] = _share(typed[name]) if typed[name].strip() else EMPTY[name]
         if values[name] is None and typed[name].strip():
-            errors.append({"field": name, "message": "Give a percentage, such as 5."})
+            errors.append({"field": name, "message": _("Give a percentage, such as 5.")})
     try:
         values["recipe"] = json.loads(typed["recipe"]) if typed["recipe"].strip() else {}
         if not isinstance(values["recipe"], dict):
             raise ValueError
     except ValueError:
-        errors.append({"field": "recipe", "message": "This is no JSON object."})
+        errors.append({"field": "recipe", "message": _("This is no JSON object.")})
     if errors:
-        raise Invalid("Some fields cannot be read.", errors=errors)
+        raise Invalid(_("Some fields cannot be read."), errors=errors)
     values["response_flags"] = parse_flags(typed["response_flags"], DEFAULT_RESPONSE_FLAGS)
     values["use_case_texts"] = [line.strip() for line in typed["use_case_texts"].splitlines() if line.strip()]
     return values

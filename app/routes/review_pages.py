@@ -18,7 +18,13 @@ from app.rules import reviews as rules
 from app.rules.label_schemas import Fields
 from app.rules.revisions import letters_of, order_in_letters
 from app.services.reviews import ReviewTask
+from app.translation import gettext as _
+from app.translation import mark, ngettext
 
+# A task has nine responses at most.
+PLACES = (
+    mark("1st"), mark("2nd"), mark("3rd"), mark("4th"), mark("5th"), mark("6th"), mark("7th"), mark("8th"), mark("9th"),
+)  # fmt: skip
 ROW, CHART = 34, 220  # of the chart: the height of a row, the width in all
 
 
@@ -203,7 +209,7 @@ def _seen(name: str, label: Ranking, letters: dict[str, str], asked: dict[int, F
         confidence=label.confidence,
         comment=label.comment or "",
         prompt_flags=[words.get(flag, flag.replace("_", " ")) for flag in label.prompt_flags],
-        other_letters=", ".join(f"{letter} is {here} here" for letter, here in others),
+        other_letters=", ".join(_("%(letter)s is %(here)s here") % {"letter": one, "here": now} for one, now in others),
     )
 
 
@@ -215,17 +221,19 @@ def _place(tiers: rules.Tiers, key: str) -> str:
     rank = 1
     for tier in tiers:
         if key in tier:
-            ordinal = f"{rank}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(rank, 'th') }"
-            return f"{ordinal}, {len(tier)} tied" if len(tier) > 1 else ordinal
+            ordinal = _(PLACES[rank - 1])
+            tied = ngettext("%(place)s, %(count)s tied", "%(place)s, %(count)s tied", len(tier))
+            return tied % {"place": ordinal, "count": len(tier)} if len(tier) > 1 else ordinal
         rank += len(tier)
     return ""
 
 
 def _pair_in_words(pair: rules.Pair, letters: dict[str, str]) -> str:
     def says(better: str | None) -> str:
-        return "a tie" if better is None else f"{letters[better]} is better"
+        return _("a tie") if better is None else _("%(letter)s is better") % {"letter": letters[better]}
 
-    return f"{letters[pair.one]} and {letters[pair.other]}: X says {says(pair.first)}, Y says {says(pair.second)}"
+    both = {"one": letters[pair.one], "other": letters[pair.other], "x": says(pair.first), "y": says(pair.second)}
+    return _("%(one)s and %(other)s: X says %(x)s, Y says %(y)s") % both
 
 
 def _text(value: Any) -> str:

@@ -30,6 +30,7 @@ from app.services import adjudication, assignments, guidelines, label_schemas, p
 from app.services.adjudication import ReviewCounts
 from app.services.rankings import RankingDraft
 from app.services.reviews import Decision, ReviewTask
+from app.translation import gettext as _
 
 router = APIRouter()
 
@@ -163,7 +164,7 @@ def submit_order(
 ) -> dict[str, Any]:
     order = content_sent(label)
     if not isinstance(order, RankingDraft):
-        raise Invalid("A review takes an order of the responses.")
+        raise Invalid(_("A review takes an order of the responses."))
     review = _decide_own(session, user, review_id, idempotency_key, order, label.seconds)
     return {"id": review.id, "next": next_review_url(session, user, session.get_one(Project, review.project_id))}
 
@@ -269,7 +270,7 @@ def _render_order(
     problem: str | None = None,
 ) -> HTMLResponse:
     page = task_page(session, user, task.task, form=form, key=key, problem=problem)
-    page.heading, page.at, page.undoable = "Your own order", f"/reviews/{task.review.id}/order", None
+    page.heading, page.at, page.undoable = _("Your own order"), f"/reviews/{task.review.id}/order", None
     return render(request, page.template, page, review_id=task.review.id, status=422 if problem else 200)
 
 
@@ -278,7 +279,7 @@ def _seen(text: str) -> tuple[int, int] | None:
     if not text:
         return None
     if not (dot and one.isdecimal() and other.isdecimal() and len(text) < 20):
-        raise Conflict("This page is out of date. Load it again; what you wrote is kept.")
+        raise Conflict(_("This page is out of date. Load it again; what you wrote is kept."))
     return int(one), int(other)
 
 

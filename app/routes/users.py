@@ -15,6 +15,7 @@ from app.pages import render
 from app.security import Admin, CurrentUser, SessionDep, set_session_cookie
 from app.services import users
 from app.settings import get_settings
+from app.translation import gettext as _
 
 router = APIRouter()
 
@@ -124,7 +125,7 @@ def change_password(
     """Every sign-in ends, on other machines too; this browser gets a new one."""
     try:
         if password != repeated:
-            raise Invalid("The two new passwords are not the same. Type them again.")
+            raise Invalid(_("The two new passwords are not the same. Type them again."))
         users.change_password(session, user, old_password, password)
     except AppError as error:
         return render(request, "users/account.html", status=422, problem=error.detail, changed=False)

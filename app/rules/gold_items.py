@@ -11,6 +11,7 @@ from typing import Any
 
 from app.rules.agreement import Distance, Flags, Pairs, distance_from_ranges, flags_with_gold, pairs_with_gold
 from app.rules.rankings import HIGHEST_RATING, LOWEST_RATING, tier_problems
+from app.translation import gettext as _
 
 LONGEST_EXPLANATION = 10_000
 SUSPECT_AFTER = 3  # answers; fewer tell nothing of an item
@@ -65,10 +66,11 @@ def answer_problems(
     problems = [{"field": "tiers", "message": message} for message in tier_problems(tiers, completions)]
     problems += _range_problems(ranges, completions) + _flag_problems(flags, completions, set(known_flags))
     if len(explanation) > LONGEST_EXPLANATION or "\x00" in explanation:
-        message = f"The explanation must be text of at most {LONGEST_EXPLANATION:,} characters."
+        longest = f"{LONGEST_EXPLANATION:,}"
+        message = _("The explanation must be text of at most %(most)s characters.") % {"most": longest}
         problems.append({"field": "explanation", "message": message})
     if not problems and len(tiers) < 2 and not ranges and not flags:
-        message = "All tied, and nothing else said: nobody could be wrong. Order at least two responses."
+        message = _("All tied, and nothing else said: nobody could be wrong. Order at least two responses.")
         problems.append({"field": "tiers", "message": message})
     return problems
 
@@ -77,9 +79,9 @@ def _range_problems(ranges: Mapping[str, Sequence[int]], completions: Sequence[s
     problems = []
     for key, (low, high) in ranges.items():
         if key not in completions:
-            problems.append({"field": f"ratings.{key}", "message": "No response of this comparison."})
+            problems.append({"field": f"ratings.{key}", "message": _("No response of this comparison.")})
         elif not LOWEST_RATING <= low <= high <= HIGHEST_RATING:
-            message = "Give a range within 1 to 7, the lower rating first."
+            message = _("Give a range within 1 to 7, the lower rating first.")
             problems.append({"field": f"ratings.{key}", "message": message})
     return problems
 
@@ -91,9 +93,11 @@ def _flag_problems(
     for key, wanted in flags.items():
         must, must_not = set(wanted.get("must") or []), set(wanted.get("must_not") or [])
         if key not in completions:
-            problems.append({"field": f"flags.{key}", "message": "No response of this comparison."})
+            problems.append({"field": f"flags.{key}", "message": _("No response of this comparison.")})
         if unknown := sorted((must | must_not) - known):
-            problems.append({"field": f"flags.{key}", "message": f"Unknown flags: {', '.join(unknown)}."})
+            message = _("Unknown flags: %(flags)s.") % {"flags": ", ".join(unknown)}
+            problems.append({"field": f"flags.{key}", "message": message})
         if both := sorted(must & must_not):
-            problems.append({"field": f"flags.{key}", "message": f"Wanted and refused at once: {', '.join(both)}."})
+            message = _("Wanted and refused at once: %(flags)s.") % {"flags": ", ".join(both)}
+            problems.append({"field": f"flags.{key}", "message": message})
     return problems

@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
+from app.translation import gettext as _
+
 GOLD: Literal["gold"] = "gold"
 REPEAT: Literal["repeat"] = "repeat"
 Measure = Literal["gold", "repeat"]
@@ -23,9 +25,9 @@ def rate_problem(gold_rate: float, repeat_rate: float) -> tuple[str, str] | None
     """(field, sentence) of the first thing that is wrong with the rates of a project."""
     for name, rate in (("gold_rate", gold_rate), ("repeat_rate", repeat_rate)):
         if not 0 <= rate <= MOST:
-            return name, "Give a share from 0 to half of the rankings."
+            return name, _("Give a share from 0 to half of the rankings.")
     if gold_rate + repeat_rate > MOST + 1e-9:
-        return "repeat_rate", "Gold items and repeats together may be half of the rankings at most."
+        return "repeat_rate", _("Gold items and repeats together may be half of the rankings at most.")
     return None
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import combinations
 
+from app.translation import gettext as _
+
 LONGEST_COMMENT = 10_000
 CHOICES = ("x", "y", "both", "own")  # as a reviewer sees them; X and Y are the two labels in the order drawn for her
 Tiers = Sequence[Sequence[str]]
@@ -91,12 +93,14 @@ def decision_problems(outcome: str | None, comment: str | None) -> list[dict[str
     """Everything that keeps a decision from being stored."""
     problems = []
     if outcome not in CHOICES:
-        problems.append({"field": "choice", "message": "Choose which label is right, both, or an order of your own."})
+        message = _("Choose which label is right, both, or an order of your own.")
+        problems.append({"field": "choice", "message": message})
     said = (comment or "").strip()
     if not said:
-        problems.append({"field": "comment", "message": "Say why in a sentence: the two labelers read it."})
+        problems.append({"field": "comment", "message": _("Say why in a sentence: the two labelers read it.")})
     elif len(said) > LONGEST_COMMENT or "\x00" in said:
-        problems.append({"field": "comment", "message": f"Give at most {LONGEST_COMMENT:,} characters of text."})
+        message = _("Give at most %(most)s characters of text.") % {"most": f"{LONGEST_COMMENT:,}"}
+        problems.append({"field": "comment", "message": message})
     return problems
 
 

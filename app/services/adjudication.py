@@ -19,6 +19,7 @@ from app.models import Adjudicator, Comparison, Project, Ranking, Review, Slot, 
 from app.models.columns import Purpose, Role
 from app.rules import reviews as rules
 from app.services import audit
+from app.translation import gettext as _
 
 PAGE = 50
 WEEKS = 12
@@ -112,9 +113,9 @@ def add_adjudicator(session: Session, project: Project, user_id: int, by: User) 
     """Twice is the same as once. Raises NotFound, and Invalid for somebody who may review anyway."""
     user = session.get(User, user_id)
     if user is None:
-        raise NotFound("There is no such person.")
+        raise NotFound(_("There is no such person."))
     if user.role != Role.LABELER:
-        raise Invalid("Researchers and admins may review without being made adjudicators.")
+        raise Invalid(_("Researchers and admins may review without being made adjudicators."))
     if session.get(Adjudicator, (project.id, user_id)) is None:
         session.add(Adjudicator(project_id=project.id, user_id=user_id))
         audit.record(session, by, "adjudicator.added", f"project:{project.id}", labeler=user_id)

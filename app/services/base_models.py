@@ -12,6 +12,7 @@ from typing import Any
 
 from app.errors import Invalid
 from app.settings import ROOT, get_settings
+from app.translation import gettext as _
 
 # The same list as training/models.py, which the application may not import; a test compares them.
 ARCHITECTURES = frozenset(
@@ -43,12 +44,13 @@ def base_model_problem(path: str) -> str | None:
     if folder is not None:
         return _folder_problem(path, folder)
     if HUB_ID.fullmatch(path) is None:
-        return f"There is no model folder “{path}” on this machine."
+        return _("There is no model folder “%(path)s” on this machine.") % {"path": path}
     if not get_settings().hub_models:
-        return (
-            f"There is no model folder “{path}” on this machine, and models of the hub are switched off here "
+        message = _(
+            "There is no model folder “%(path)s” on this machine, and models of the hub are switched off here "
             "(TUTELAGE_HUB_MODELS)."
         )
+        return message % {"path": path}
     return None
 
 
@@ -69,19 +71,25 @@ def find_folder(path: str) -> Path | None:
 def _folder_problem(path: str, folder: Path) -> str | None:
     config = _read_config(folder / "config.json")
     if config is None:
-        return f"The folder “{path}” holds no config.json that can be read, so it is no model."
+        return _("The folder “%(path)s” holds no config.json that can be read, so it is no model.") % {"path": path}
     tokenizer = _read_config(folder / "tokenizer_config.json") or {}
     if "auto_map" in config or "auto_map" in tokenizer:
-        return f"The model in “{path}” brings code of its own (auto_map), which is never run here."
+        return _("The model in “%(path)s” brings code of its own (auto_map), which is never run here.") % {"path": path}
     architectures = config.get("architectures")
-    name = str(architectures[0]) if isinstance(architectures, list) and architectures else "of no named architecture"
+    name = str(architectures[0]) if isinstance(architectures, list) and architectures else None
     if name not in ARCHITECTURES:
-        return f"The model in “{path}” is {name}; the ones that can be trained are {', '.join(sorted(ARCHITECTURES))}."
+        message = (
+            _("The model in “%(path)s” is of no named architecture; the ones that can be trained are %(known)s.")
+            if name is None
+            else _("The model in “%(path)s” is %(name)s; the ones that can be trained are %(known)s.")
+        )
+        return message % {"path": path, "name": name, "known": ", ".join(sorted(ARCHITECTURES))}
     if any(folder.glob("*.safetensors")):
         return None
     if any(any(folder.glob(pattern)) for pattern in PICKLES):
-        return f"The folder “{path}” holds pickled weights only. Convert them to safetensors first."
-    return f"The folder “{path}” holds no weights (*.safetensors)."
+        message = _("The folder “%(path)s” holds pickled weights only. Convert them to safetensors first.")
+        return message % {"path": path}
+    return _("The folder “%(path)s” holds no weights (*.safetensors).") % {"path": path}
 
 
 def _read_config(file: Path) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from app.rules.label_schemas import Flag
 from app.rules.rankings import HIGHEST_RATING, LOWEST_RATING
 from app.services import audit, label_schemas
 from app.services.assignments import database_now
+from app.translation import gettext as _
 
 PAGE = 30
 
@@ -49,7 +50,7 @@ def get_comparison(session: Session, comparison_id: int) -> Comparison:
         .where(Comparison.id == comparison_id, ~_is_edit())
     )
     if comparison is None:
-        raise NotFound("There is no such comparison.")
+        raise NotFound(_("There is no such comparison."))
     return comparison
 
 
@@ -69,7 +70,7 @@ def list_gold_items(session: Session, project: Project) -> Sequence[GoldItem]:
 def get_gold_item(session: Session, project: Project, item_id: int) -> GoldItem:
     item = session.get(GoldItem, item_id)
     if item is None or item.project_id != project.id:
-        raise NotFound("There is no such gold item.")
+        raise NotFound(_("There is no such gold item."))
     return item
 
 
@@ -92,7 +93,8 @@ def set_gold_item(session: Session, comparison: Comparison, user: User, draft: G
     ids = [str(completion.id) for completion in comparison.completions]
     problems = rules.answer_problems(ids, draft.tiers, draft.ratings, flags, known, draft.explanation)
     if problems:
-        raise Invalid("Not stored: " + " ".join(each["message"] for each in problems), errors=problems)
+        sentences = " ".join(each["message"] for each in problems)
+        raise Invalid(_("Not stored: %(problems)s") % {"problems": sentences}, errors=problems)
     session.scalars(select(Comparison.id).where(Comparison.id == comparison.id).with_for_update(key_share=True)).one()
     item = session.scalar(
         select(GoldItem).where(GoldItem.comparison_id == comparison.id).execution_options(populate_existing=True)
@@ -127,9 +129,9 @@ def draft_from_ranking(session: Session, project_id: int, ranking_id: int) -> tu
     """(its comparison, what it says as the right answer); a rating more or less is fine. Raises NotFound, Conflict."""
     ranking = session.get(Ranking, ranking_id)
     if ranking is None or ranking.project_id != project_id:
-        raise NotFound(f"There is no ranking {ranking_id} in this project.")
+        raise NotFound(_("There is no ranking %(id)s in this project.") % {"id": ranking_id})
     if ranking.withdrawn_at is not None:
-        raise Conflict("This ranking is withdrawn, so it is no answer to go by.")
+        raise Conflict(_("This ranking is withdrawn, so it is no answer to go by."))
     ratings = {key: _around(rating["overall"]) for key, rating in ranking.ratings.items() if rating.get("overall")}
     known = {flag["key"] for flag in known_flags(session, project_id)}
     flags = {key: _must(rating, known) for key, rating in ranking.ratings.items()}

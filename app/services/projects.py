@@ -105,7 +105,7 @@ def create_project(session: Session, draft: ProjectDraft) -> Project:
     """Store a project with its base checkpoint, guideline version 1 and round 1. Raises Invalid, Conflict."""
     _check_draft(draft)
     if session.scalar(select(Project.id).where(Project.slug == draft.slug)) is not None:
-        raise Conflict(f"The short name “{draft.slug}” is taken. Choose another one.")
+        raise Conflict(_("The short name “%(slug)s” is taken. Choose another one.") % {"slug": draft.slug})
     check_base_model(draft.base_model)
     project = Project(
         name=draft.name.strip(),
@@ -144,7 +144,7 @@ def update_project(session: Session, project: Project, changes: Mapping[str, Any
     """Change what may change after the start: not slug and base model, nor what has versions. Raises Invalid."""
     allowed = set(ProjectDraft.__dataclass_fields__) - CREATION_ONLY
     if unknown := sorted(set(changes) - allowed):
-        raise Invalid(f"These cannot be changed: {', '.join(unknown)}.")
+        raise Invalid(_("These cannot be changed: %(names)s.") % {"names": ", ".join(unknown)})
     current = {name: getattr(project, name) for name in allowed}
     _check_draft(ProjectDraft(slug=project.slug, base_model=project.base_model, **{**current, **changes}))
     overlap = project.overlap
@@ -163,26 +163,28 @@ def _check_draft(draft: ProjectDraft) -> None:
         if not holds:
             errors.append({"field": field_name, "message": message})
 
-    check("name", 0 < len(draft.name.strip()) <= 120, "Give a name of at most 120 characters.")
+    check("name", 0 < len(draft.name.strip()) <= 120, _("Give a name of at most 120 characters."))
     slug_fits = re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", draft.slug) is not None
-    check("slug", slug_fits, "Use 1 to 64 lower-case letters, digits and hyphens.")
-    check("base_model", bool(draft.base_model.strip()), "Name the folder of a base model.")
-    check("responses_per_prompt", 2 <= draft.responses_per_prompt <= 9, "K must be from 2 to 9.")
-    check("overlap", 1 <= draft.overlap <= 20, "Overlap must be from 1 to 20 labelers.")
+    check("slug", slug_fits, _("Use 1 to 64 lower-case letters, digits and hyphens."))
+    check("base_model", bool(draft.base_model.strip()), _("Name the folder of a base model."))
+    check("responses_per_prompt", 2 <= draft.responses_per_prompt <= 9, _("K must be from 2 to 9."))
+    check("overlap", 1 <= draft.overlap <= 20, _("Overlap must be from 1 to 20 labelers."))
     for name in ("demonstration_threshold", "ranking_threshold", "comparisons_per_round"):
-        check(name, 1 <= getattr(draft, name) <= 10_000_000, "Give a number of at least 1.")
+        check(name, 1 <= getattr(draft, name) <= 10_000_000, _("Give a number of at least 1."))
     if rate_problem := measure_rules.rate_problem(draft.gold_rate, draft.repeat_rate):
         check(rate_problem[0], False, rate_problem[1])
     for name in ("second_label_rate", "review_rate", "review_above"):
-        check(name, 0 <= (getattr(draft, name) or 0) <= 1, "Give a share from 0 to 100 %.")
+        check(name, 0 <= (getattr(draft, name) or 0) <= 1, _("Give a share from 0 to 100 %."))
     texts = draft.use_case_texts
     fits = len(texts) <= MOST_USE_CASE_TEXTS and all(0 < len(text.strip()) <= LONGEST_USE_CASE_TEXT for text in texts)
-    most, longest = MOST_USE_CASE_TEXTS, LONGEST_USE_CASE_TEXT
-    check("use_case_texts", fits, f"Give at most {most} use-cases, each of 1 to {longest:,} characters.")
+    limits = {"most": MOST_USE_CASE_TEXTS, "longest": f"{LONGEST_USE_CASE_TEXT:,}"}
+    message = _("Give at most %(most)s use-cases, each of 1 to %(longest)s characters.")
+    check("use_case_texts", fits, message % limits)
     errors += _recipe_problems(draft.recipe)
     errors += schema_rules.field_problems(_first_fields(draft))
     if errors:
-        raise Invalid("The project is not complete: " + " ".join(e["message"] for e in errors), errors=errors)
+        sentences = " ".join(each["message"] for each in errors)
+        raise Invalid(_("The project is not complete: %(problems)s") % {"problems": sentences}, errors=errors)
 
 
 def _first_fields(draft: ProjectDraft) -> Fields:
@@ -194,8 +196,8 @@ def _recipe_problems(recipe: dict[str, Any]) -> list[dict[str, str]]:
     problems = []
     for part, values in recipe.items():
         if part not in RECIPE_PARTS or not isinstance(values, dict):
-            known = ", ".join(RECIPE_PARTS)
-            problems.append({"field": f"recipe.{part}", "message": f"A recipe has the parts {known}, each an object."})
+            message = _("A recipe has the parts %(known)s, each an object.") % {"known": ", ".join(RECIPE_PARTS)}
+            problems.append({"field": f"recipe.{part}", "message": message})
             continue
         try:
             CONFIGS[RECIPE_PARTS[part]].from_dict({**_REQUIRED[part], **values})

@@ -17,6 +17,7 @@ from app.models import Comparison, Demonstration, Project, Prompt, PromptReport,
 from app.models.columns import ReportResolution
 from app.rules import reports as rules
 from app.services import assignments, audit, prompts
+from app.translation import gettext as _
 
 PAGE = 50
 
@@ -140,7 +141,7 @@ def restore_prompt(session: Session, project: Project, prompt_id: int, user: Use
     """A retired prompt is asked about again: what its retirement closed is open as before. Raises Conflict."""
     prompt = _lock(session, project, prompt_id)
     if prompt.retired_at is None:
-        raise Conflict("This prompt is not retired.")
+        raise Conflict(_("This prompt is not retired."))
     closed = (Slot.prompt_id == prompt.id, Slot.submitted_at.is_(None), Slot.closed_at == prompt.retired_at)
     session.execute(update(Slot).where(*closed).values(closed_at=None))
     prompt.retired_at = None
@@ -157,7 +158,7 @@ def _lock(session: Session, project: Project, prompt_id: int) -> Prompt:
 def _answer(session: Session, prompt: Prompt, user: User, resolution: ReportResolution, note: str) -> int:
     said = note.strip()
     if len(said) > rules.LONGEST_NOTE or "\x00" in said:
-        raise Invalid(f"Give at most {rules.LONGEST_NOTE} characters of text.")
+        raise Invalid(_("Give at most %(most)s characters of text.") % {"most": rules.LONGEST_NOTE})
     waiting = session.scalars(
         select(PromptReport)
         .where(PromptReport.prompt_id == prompt.id, PromptReport.resolved_at.is_(None))

@@ -16,6 +16,7 @@ from app.models import Comparison, Demonstration, Project, Prompt, Ranking, Revi
 from app.models.columns import LabelerGroup, Purpose, ReviewCause, SlotKind
 from app.rules import reviews as rules
 from app.settings import get_settings
+from app.translation import gettext as _
 
 
 def note_label(session: Session, ranking: Ranking) -> Review | None:
@@ -68,13 +69,13 @@ def find_decided(session: Session, labels: Iterable[Ranking | Demonstration]) ->
 def refuse_reviewed(session: Session, label: Ranking | Demonstration) -> None:
     """Raises Conflict when a review has decided over the label: what it judged stays what it was."""
     if find_decided(session, [label]):
-        raise Conflict("This label has been reviewed, so it can no longer be changed. You can still withdraw it.")
+        raise Conflict(_("This label has been reviewed, so it can no longer be changed. You can still withdraw it."))
 
 
 def refuse_order_of_review(label: Ranking | Demonstration) -> None:
     """Raises Conflict for the order of a reviewer: it goes with her decision."""
     if isinstance(label, Ranking) and label.purpose == Purpose.REVIEW:
-        raise Conflict("This order belongs to a review. It changes only when its reviewer takes her decision back.")
+        raise Conflict(_("This order belongs to a review. It changes only when its reviewer takes her decision back."))
 
 
 def _names(ranking_id: int):  # type: ignore[no-untyped-def]  # a condition; the public type is wider than its use

@@ -27,6 +27,7 @@ from app.services.guidelines import current_guideline
 from app.services.labels import seconds_spent, store_once
 from app.services.rankings import RankingDraft, make_ranking
 from app.settings import get_settings
+from app.translation import gettext as _
 
 UNDO_OFFERED = timedelta(minutes=30)
 _rng = random.SystemRandom()
@@ -66,7 +67,7 @@ def may_review(session: Session, project: Project, user: User) -> bool:
 def require_reviewer(session: Session, project: Project, user: User) -> None:
     """Raises NotFound for everybody else: it is not for them to know."""
     if not may_review(session, project, user):
-        raise NotFound("There is nothing here, or it is not for you.")
+        raise NotFound(_("There is nothing here, or it is not for you."))
 
 
 def claim_review(session: Session, project: Project, user: User) -> Review | None:
@@ -114,7 +115,7 @@ def load_review(session: Session, review_id: int, user: User) -> ReviewTask:
         .where(Review.id == review_id, Assignment.user_id == user.id)
     ).one_or_none()
     if found is None:
-        raise NotFound("There is no such review of yours.")
+        raise NotFound(_("There is no such review of yours."))
     review, assignment_id = found
     task = assignments.load_task(session, assignment_id, user)
     require_reviewer(session, task.project, user)
@@ -165,7 +166,7 @@ def undo_review(session: Session, review_id: int, user: User) -> Review:
     if review.decided_at is None and assignment.submitted_at is None:
         return review  # taken back already
     if review.decided_at is None or review.decided_by_id != user.id:
-        raise Conflict("This review was not decided by you.")
+        raise Conflict(_("This review was not decided by you."))
     _refuse_trained(session, review)
     labels, now = _lock_labels(session, review), assignments.database_now(session)
     draft = {"choice": rules.choice_of(review.outcome or "", seen.swapped), "comment": review.comment}
@@ -201,16 +202,16 @@ def find_undoable(session: Session, project_id: int, user: User) -> Review | Non
 def _check(decision: Decision) -> None:
     problems = rules.decision_problems(decision.choice, decision.comment)
     if decision.choice == ReviewOutcome.OWN and decision.order is None:
-        problems.append({"field": "tiers", "message": "Give your own order of the responses."})
+        problems.append({"field": "tiers", "message": _("Give your own order of the responses.")})
     if problems:
         raise Invalid(" ".join(problem["message"] for problem in problems), errors=problems)
 
 
 def _refuse_changed(review: Review, seen: ReviewTask, decision: Decision, labels: dict[int, Ranking]) -> None:
     if review.cancelled_at is not None:
-        raise Conflict("One of the two labels was withdrawn meanwhile, so there is nothing left to decide.")
+        raise Conflict(_("One of the two labels was withdrawn meanwhile, so there is nothing left to decide."))
     if decision.seen and decision.seen != (labels[seen.x.id].revision, labels[seen.y.id].revision):
-        raise Conflict("One of the two labels was changed meanwhile. Look at it again; what you wrote is kept.")
+        raise Conflict(_("One of the two labels was changed meanwhile. Look at it again; what you wrote is kept."))
 
 
 def _store_order(
@@ -240,7 +241,8 @@ def _fill_slot(session: Session, assignment: Assignment, user: User, decision: D
 
 def _refuse_trained(session: Session, review: Review) -> None:
     if snapshot := _trained_on(session, review):
-        raise Conflict(f"Snapshot {snapshot.id} was frozen after this decision: a training has read what it left.")
+        message = _("Snapshot %(id)s was frozen after this decision: a training has read what it left.")
+        raise Conflict(message % {"id": snapshot.id})
 
 
 def _trained_on(session: Session, review: Review) -> Snapshot | None:

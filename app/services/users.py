@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, joinedload
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.models import Demonstration, Invitation, Ranking, SnapshotItem, User, UserSession
 from app.models.columns import LabelerGroup, Role
+from app.names import named
 from app.rules.abilities import MOST, language_problem, skill_problem, tidy
 from app.services import audit, claims
 from app.services.passwords import check_password, hash_password, hash_token, new_token, verify_password
@@ -50,14 +51,14 @@ def list_users(session: Session) -> list[User]:
 def get_user(session: Session, user_id: int) -> User:
     user = session.get(User, user_id)
     if user is None:
-        raise NotFound("There is no such person.")
+        raise NotFound(_("There is no such person."))
     return user
 
 
 def find_user(session: Session, username: str) -> User:
     user = session.scalar(select(User).where(User.username == username.strip().lower()))
     if user is None:
-        raise NotFound(f"There is nobody with the username “{username}”.")
+        raise NotFound(_("There is nobody with the username “%(username)s”.") % {"username": username})
     return user
 
 
@@ -74,7 +75,7 @@ def create_user(
     username, name = username.strip().lower(), name.strip() or username.strip()
     _check_person(username, name, role, group)
     if session.scalar(select(User.id).where(User.username == username)) is not None:
-        problem = f"The username “{username}” is taken."
+        problem = _("The username “%(username)s” is taken.") % {"username": username}
         raise Conflict(problem, errors=[{"field": "username", "message": problem}])
     user = User(username=username, name=name, role=role, labeler_group=group, simulated=simulated)
     session.add(user)
@@ -86,16 +87,21 @@ def create_user(
 def _check_person(username: str, name: str, role: str, group: str) -> None:
     errors = []
     if USERNAME.fullmatch(username) is None:
-        message = "Use 1 to 64 letters, digits or . _ @ + - for the username, beginning with a letter or digit."
+        message = _("Use 1 to 64 letters, digits or . _ @ + - for the username, beginning with a letter or digit.")
         errors.append({"field": "username", "message": message})
     if not 0 < len(name) <= 120 or not name.isprintable():
-        errors.append({"field": "name", "message": "Give a name of at most 120 characters on one line."})
+        errors.append({"field": "name", "message": _("Give a name of at most 120 characters on one line.")})
     if role not in list(Role):
-        errors.append({"field": "role", "message": f"The role must be one of {', '.join(Role)}."})
+        message = _("The role must be one of %(roles)s.") % {"roles": ", ".join(Role)}
+        errors.append({"field": "role", "message": message})
     if group not in list(LabelerGroup):
-        errors.append({"field": "group", "message": f"The group must be one of {', '.join(LabelerGroup)}."})
+        errors.append({"field": "group", "message": _no_group()})
     if errors:
         raise Invalid(" ".join(error["message"] for error in errors), errors=errors)
+
+
+def _no_group() -> str:
+    return _("The group must be one of %(groups)s.") % {"groups": ", ".join(LabelerGroup)}
 
 
 def ensure_admin(session: Session) -> str | None:
@@ -115,7 +121,7 @@ def ensure_admin(session: Session) -> str | None:
 def invite_user(session: Session, user: User, by: User | None) -> str:
     """A single-use link by which `user` sets a password. Earlier unused links end. Raises Conflict when disabled."""
     if user.disabled_at is not None:
-        raise Conflict(f"{user.name} is disabled. Enable the account first.")
+        raise Conflict(_("%(name)s is disabled. Enable the account first.") % {"name": user.name})
     _end_invitations(session, user)
     token = new_token()
     session.add(
@@ -180,7 +186,7 @@ def _end_invitations(session: Session, user: User) -> None:
 def disable_user(session: Session, user: User, by: User) -> User:
     """Shut the account: sign-ins, links and tokens stop at once; labels stay. Raises Forbidden for oneself."""
     if user.id == by.id:
-        raise Forbidden("You cannot disable your own account. Ask another admin.")
+        raise Forbidden(_("You cannot disable your own account. Ask another admin."))
     if user.disabled_at is None:
         user.disabled_at = session.scalar(select(func.now()))
         revoke_sessions(session, user)
@@ -204,17 +210,18 @@ def change_group(session: Session, user: User, group: str, by: User) -> User:
     Snapshots say of each label whose group it came from, and stay byte for byte: so the group stays with them.
     """
     if group not in list(LabelerGroup):
-        raise Invalid(f"The group must be one of {', '.join(LabelerGroup)}.")
+        raise Invalid(_no_group())
     if user.labeler_group == group:
         return user
     for table, item in ((Demonstration, SnapshotItem.demonstration_id), (Ranking, SnapshotItem.ranking_id)):
         # A freeze that is under way waits for these locks or is waited for (services/revisions.py).
         session.execute(select(table.id).where(table.user_id == user.id).order_by(table.id).with_for_update())
         if session.scalar(select(exists().where(item == table.id, table.user_id == user.id))):
-            raise Conflict(
-                f"A snapshot holds labels of {user.name} as those of the group {user.labeler_group.replace('_', ' ')}. "
+            message = _(
+                "A snapshot holds labels of %(name)s as those of the group %(group)s. "
                 "The group stays; make another account for work in the other one."
             )
+            raise Conflict(message % {"name": user.name, "group": named(user.labeler_group)})
     before, user.labeler_group = user.labeler_group, group
     audit.record(session, by, "user.group_changed", f"user:{user.id}", before=before, group=group)
     session.flush()
@@ -244,7 +251,7 @@ def set_abilities(session: Session, user: User, languages: list[str], skills: li
 def change_password(session: Session, user: User, old: str, new: str) -> User:
     """Set another password; all sign-ins end, this one too, and the caller starts a new one. Raises Invalid."""
     if not verify_password(old, user.password_hash):
-        problem = "The present password is not right."
+        problem = _("The present password is not right.")
         raise Invalid(problem, errors=[{"field": "old_password", "message": problem}])
     check_password(new, user.username, user.name)
     user.password_hash = hash_password(new)

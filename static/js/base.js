@@ -30,7 +30,7 @@ const short = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const long = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 export function localTimes(root = document) {
   const today = new Date().toDateString();
-  for (const time of $$("time[datetime]", root)) {
+  for (const time of $$("time[datetime*=T]", root)) { // a day without an hour is the same for everybody
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     time.title = at.toISOString();

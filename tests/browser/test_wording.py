@@ -14,11 +14,12 @@ from app.services import projects
 from app.services.projects import ProjectDraft
 from tests.browser.content import user
 from tests.browser.test_loop_page import run_job
+from tests.filled import SETTINGS, fill
 from tests.seed import add_writing_task, make_project, make_user
 from tests.wording import forgotten, prose, speak_wide
 
 SignIn = Callable[[Page, User], None]
-DATA = ["Mossbrook", "Mara", "Household helper", "Ada", "worker-1"]
+DATA = ["Mossbrook", "Mara", "Household helper", "Ada", "worker-1", "Hallucination"]
 
 
 def left(page: Page, *parts: str) -> list[str]:
@@ -99,3 +100,23 @@ def test_a_job_that_runs_says_only_what_is_marked(
         page.locator(".curve .u-over").first.hover()
         expect(page.locator("[data-line]")).to_contain_text("40")
         assert left(page, "body") == []
+
+
+def test_a_review_says_only_what_is_marked(
+    page: Page, session: Session, wide: None, sign_in: SignIn, tmp_path: Path
+) -> None:
+    project = make_project(session, tmp_path / "base", **SETTINGS)
+    sign_in(page, fill(session, project)["Rosa"])
+    page.goto(f"/projects/{project.slug}/review")
+    page.locator("form[action$='/review'] button").click()
+    ready(page)
+    parts, hint = ("#main, #stage", "#task", "#keys"), page.locator("#hint")
+    assert left(page, *parts) == []
+    page.keyboard.press("Enter")
+    expect(hint).to_contain_text("Ｃｈｏｏｓｅ")
+    page.keyboard.press("4")
+    expect(page.locator("#go")).to_contain_text("Ｏｒｄｅｒ")
+    page.keyboard.press("1")
+    page.keyboard.press("Control+Enter")
+    expect(hint).to_contain_text("Ｓａｙ")
+    assert left(page, *parts) == []

@@ -3,6 +3,7 @@ import { $, $$ } from "../dom.js";
 import { openDesk, openDialog, pickByDigit, toggle } from "../labeling/desk.js";
 import { activeSeconds, beginSeconds } from "../labeling/presence.js";
 import { send } from "../labeling/send.js";
+import { t } from "../translate.js";
 
 const form = $("#task"), root = form.dataset, why = $("#why"), choices = $$("[name=choice]");
 const desk = openDesk({ assignment: root.assignment, at: `/assignments/${root.assignment}`, savedAt: root.savedAt, expiresAt: root.expiresAt, nextUrl: root.next });
@@ -10,10 +11,10 @@ const draft = desk.keeper.unconfirmed() || JSON.parse(root.draft || "null") || {
 let sending = false, begun = false;
 
 const chosen = () => choices.find((input) => input.checked)?.value || "";
-const missing = () => (!chosen() ? "Choose first: 1 to 4." : chosen() !== "own" && !why.value.trim() ? "Say why in a sentence: the two labelers read it." : "");
+const missing = () => (!chosen() ? t("Choose first: 1 to 4.") : chosen() !== "own" && !why.value.trim() ? t("Say why in a sentence: the two labelers read it.") : "");
 
 function draw() {
-  const lacks = missing(), go = $("#go"), label = sending ? "Sending" : chosen() === "own" ? "Order them yourself" : "Decide";
+  const lacks = missing(), go = $("#go"), label = sending ? t("Sending") : chosen() === "own" ? t("Order them yourself") : t("Decide");
   go.classList.toggle("wait", Boolean(lacks) || sending);
   go.textContent = label;
   if ($("#hint").textContent !== lacks && begun) $("#hint").textContent = lacks;
@@ -45,7 +46,7 @@ async function go() {
   desk.keeper.pause();
   if (chosen() === "own") return form.submit(); // the server keeps what is here and leads to the ranking page
   const answer = await send(root.at, { choice: chosen(), comment: why.value, seen: root.seen, seconds: activeSeconds() },
-    () => desk.notice("offline", "No connection.", "Your decision is kept in this browser and sent as soon as the connection is back."));
+    () => desk.notice("offline", t("No connection."), t("Your decision is kept in this browser and sent as soon as the connection is back.")));
   if (answer.next) {
     desk.keeper.done();
     desk.lease.stop();
@@ -56,8 +57,8 @@ async function go() {
   draw();
   if (answer.status !== 409) desk.keeper.resume();
   desk.notice(); // a second refusal may say something else
-  desk.notice("refused", answer.problem, answer.status === 401 ? "Sign in again in another tab, then press Decide." : "What you wrote is kept.",
-    answer.status === 401 ? desk.link("/sign-in", "Sign in") : answer.status === 409 ? desk.next() : null);
+  desk.notice("refused", answer.problem, answer.status === 401 ? t("Sign in again in another tab, then press Decide.") : t("What you wrote is kept."),
+    answer.status === 401 ? desk.link("/sign-in", t("Sign in")) : answer.status === 409 ? desk.next() : null);
 }
 
 function visit(element) {
