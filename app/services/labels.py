@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, Overtaken
 from app.models import Assignment, Demonstration, Ranking, User
+from app.models.columns import SlotKind
 from app.services import assignments, revisions
+from app.translation import gettext as _
 
 LONGEST_SECONDS = 86_400.0
 
@@ -41,7 +43,7 @@ def store_once(
         return _same_task(stored, assignment)
     assignments.refuse_done(assignment)
     if assignment.kind != kind:
-        raise Invalid(f"This task asks for a {assignment.kind}.")
+        raise Invalid(wrong_kind(assignment))
     now = assignments.database_now(session)
     label = make(assignment, now)
     try:
@@ -57,6 +59,15 @@ def store_once(
     assignments.complete_slot(assignment, user, now)
     session.flush()
     return label
+
+
+def wrong_kind(assignment: Assignment) -> str:
+    """Says what the task asks for, to somebody who sends something else."""
+    if assignment.kind == SlotKind.RANKING:
+        return _("This task asks for a ranking.")
+    if assignment.kind == SlotKind.REVIEW:
+        return _("This task asks for a review.")
+    return _("This task asks for a demonstration.")
 
 
 def make_anew(session: Session, label: L, make: Callable[[Assignment, datetime], L]) -> L:
@@ -78,9 +89,9 @@ def _stored(
 
 def _same_task(stored: L, assignment: Assignment) -> L:
     if stored.assignment_id != assignment.id:
-        raise Conflict("This Idempotency-Key was used for another task. Make a new one for every task.")
+        raise Conflict(_("This Idempotency-Key was used for another task. Make a new one for every task."))
     if assignment.submitted_at is None:
-        raise Conflict("This Idempotency-Key stored what you have taken back since. Send it again with a new one.")
+        raise Conflict(_("This Idempotency-Key stored what you have taken back since. Send it again with a new one."))
     return stored
 
 
@@ -90,5 +101,5 @@ def seconds_spent(assignment: Assignment, now: datetime, told: float | None) -> 
     if told is None:
         return min(elapsed, LONGEST_SECONDS)
     if not math.isfinite(told) or told < 0:
-        raise Invalid("The time spent cannot be negative.")
+        raise Invalid(_("The time spent cannot be negative."))
     return min(told, elapsed, LONGEST_SECONDS)
