@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.translation import gettext as _
-from app.translation import mark, ngettext
+from app.translation import mark, ngettext, pgettext
 
 LETTERS = "ABCDEFGHI"
 FIRST = ("text", "tiers")  # is told before all else
@@ -59,7 +59,8 @@ def _rating_changes(old: Mapping[str, Any], new: Mapping[str, Any], letters: Map
     for key, letter in letters.items():
         before, after = old.get(key) or {}, new.get(key) or {}
         if before.get("overall") != after.get("overall"):
-            said = {"old": before.get("overall") or _("nothing"), "new": after.get("overall") or _("nothing")}
+            none = pgettext("rating", "nothing")
+            said = {"old": before.get("overall") or none, "new": after.get("overall") or none}
             phrases.append(_("%(letter)s rated %(new)s, before %(old)s") % {"letter": letter, **said})
         phrases += _flag_changes(set(before.get("flags") or []), set(after.get("flags") or []), letter)
     return phrases

@@ -267,9 +267,7 @@ def _withdrawn_by(session: Session, label: Label) -> int | None:
 def _fill_slot(session: Session, label: Label) -> None:
     """The slot takes the label back, or there is a Conflict."""
     now = assignments.database_now(session)
-    taken = Conflict(
-        _("Somebody else has this task by now, so the label cannot be restored. It stays in the history.")
-    )
+    taken = Conflict(_("Somebody else has this task by now, so the label cannot be restored. It stays in the history."))
     if label.assignment_id is None:
         if slot := _import_slot(session, label):
             slot.submitted_at = slot.submitted_at or now
