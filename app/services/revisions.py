@@ -21,6 +21,7 @@ from app.models.columns import RevisionKind
 from app.rules.revisions import same_content
 from app.services import assignments, audit, measures, review_tasks
 from app.translation import gettext as _
+from app.translation import language
 
 Label = Demonstration | Ranking
 L = TypeVar("L", Demonstration, Ranking)
@@ -108,7 +109,14 @@ def refuse_frozen(session: Session, label: Label) -> None:
         sentence = _(
             "Snapshot %(id)s has frozen this label on %(day)s: a training has read it. It can no longer be changed."
         )
-        raise Conflict(sentence % {"id": snapshot.id, "day": f"{snapshot.created_at.astimezone(UTC):%-d %b %Y}"})
+        raise Conflict(sentence % {"id": snapshot.id, "day": _day(snapshot.created_at)})
+
+
+def _day(moment: datetime) -> str:
+    """21 Nov 2026, with the month in the reader's language."""
+    from babel.dates import format_date  # reads much; wanted seldom
+
+    return format_date(moment.astimezone(UTC), "d MMM y", locale=language())
 
 
 def list_revisions(session: Session, label: Label) -> Sequence[Revision]:
