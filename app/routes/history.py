@@ -37,6 +37,7 @@ from app.services.answers import Answer
 from app.services.assignments import Task
 from app.services.history import Entry, Step
 from app.services.rankings import RankingDraft
+from app.translation import gettext as _
 
 router = APIRouter()
 
@@ -190,4 +191,5 @@ def _store_edit(
         return rankings.edit_ranking(session, label_id, user, content, seconds)
     if kind is LabelKind.demonstration and isinstance(content, Answer):
         return demonstrations.edit_demonstration(session, label_id, user, content.text, seconds, content.details)
-    raise Invalid(f"This label is a {kind.value}.")
+    ranking = kind is LabelKind.ranking
+    raise Invalid(_("This label is a ranking.") if ranking else _("This label is a demonstration."))

@@ -43,6 +43,7 @@ from app.services import (
 from app.services.answers import Answer
 from app.services.assignments import Task
 from app.services.rankings import RankingDraft
+from app.translation import gettext as _
 
 router = APIRouter(route_class=OneThread)
 KINDS = {"rank": TaskKind.RANKING, "write": TaskKind.DEMONSTRATION}
@@ -212,7 +213,7 @@ def content_sent(label: SubmissionIn) -> RankingDraft | Answer:
         )
     if label.text is not None:
         return Answer(label.text, label.details())
-    raise Invalid("The submission holds neither a ranking nor a text.")
+    raise Invalid(_("The submission holds neither a ranking nor a text."))
 
 
 async def read_form(request: Request) -> FormData:

@@ -23,6 +23,7 @@ from app.services.assignments import Task
 from app.services.rankings import RankingDraft
 from app.services.revisions import as_draft
 from app.translation import gettext as _
+from app.translation import ngettext
 
 RATINGS = 7
 
@@ -122,7 +123,7 @@ def rank_page(
             _fill_from_draft(response, draft)
     return RankPage(
         **_shared(task, guideline, **shared),
-        heading="Edit your ranking" if task.label else f"Rank {len(responses)} responses",
+        heading=_("Edit your ranking") if task.label else _rank_heading(len(responses)),
         responses=responses,
         asks_ratings=asks_ratings,
         scale=RATINGS if asks_ratings else len(responses),
@@ -133,6 +134,10 @@ def rank_page(
         confidence=confidence,
         comment=str(form.get("comment", "")) if form is not None else str(draft.get("comment") or ""),
     )
+
+
+def _rank_heading(count: int) -> str:
+    return ngettext("Rank %(count)s response", "Rank %(count)s responses", count) % {"count": count}
 
 
 def write_page(task: Task, guideline: Guideline, *, form: FormData | None, **shared: Unpack[Shared]) -> WritePage:
@@ -220,12 +225,12 @@ def ranking_from_form(task: Task, asked: Fields, form: FormData) -> RankingDraft
         _fill_from_form(response, form)
     missing = []
     if asked["ratings"] and (unrated := [r.letter for r in responses if r.overall is None]):
-        missing.append(f"Rate {', '.join(unrated)}.")
+        missing.append(_("Rate %(letters)s.") % {"letters": ", ".join(unrated)})
     if unplaced := [r.letter for r in responses if r.place is None]:
-        missing.append(f"Give a place to {', '.join(unplaced)}.")
+        missing.append(_("Give a place to %(letters)s.") % {"letters": ", ".join(unplaced)})
     prompt_flags, confidence = _beside(form, {})
     if asked["confidence"] and confidence is None:
-        missing.append("Say how sure you are of the order.")
+        missing.append(_("Say how sure you are of the order."))
     if missing:
         raise Invalid(" ".join(missing))
     places = sorted({response.place for response in responses if response.place is not None})

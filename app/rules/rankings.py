@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from app.translation import gettext as _
+
 LOWEST_RATING, HIGHEST_RATING = 1, 7
 LOWEST_CONFIDENCE, HIGHEST_CONFIDENCE = 1, 9  # nine points, as Stiennon et al. (2009.01325)
 
@@ -28,16 +30,16 @@ def tier_problems(tiers: Sequence[Sequence[str]], completions: Sequence[str]) ->
     """Every response stands in exactly one tier, and no tier is empty."""
     problems = []
     if not tiers:
-        return ["The ranking is empty: put every response into a tier."]
+        return [_("The ranking is empty: put every response into a tier.")]
     if any(not tier for tier in tiers):
-        problems.append("A tier is empty: leave it out.")
+        problems.append(_("A tier is empty: leave it out."))
     placed = [completion for tier in tiers for completion in tier]
     if unknown := sorted(set(placed) - set(completions)):
-        problems.append(f"Not part of this task: {', '.join(unknown)}.")
+        problems.append(_("Not part of this task: %(listed)s.") % {"listed": ", ".join(unknown)})
     if twice := sorted({completion for completion in placed if placed.count(completion) > 1}):
-        problems.append(f"Ranked more than once: {', '.join(twice)}.")
+        problems.append(_("Ranked more than once: %(listed)s.") % {"listed": ", ".join(twice)})
     if missing := [completion for completion in completions if completion not in placed]:
-        problems.append(f"Not ranked yet: {', '.join(missing)}.")
+        problems.append(_("Not ranked yet: %(listed)s.") % {"listed": ", ".join(missing)})
     return problems
 
 
@@ -48,34 +50,36 @@ def rating_problems(
     problems = []
     for completion, rating in ratings.items():
         if completion not in completions:
-            problems.append(f"Rated, but not part of this task: {completion}.")
+            problems.append(_("Rated, but not part of this task: %(id)s.") % {"id": completion})
             continue
         overall = rating.get("overall")
         if overall is None and asks_ratings:
-            problems.append(f"No overall rating for {completion}.")
+            problems.append(_("No overall rating for %(id)s.") % {"id": completion})
         elif overall is not None and not _is_rating(overall):
-            problems.append(f"The rating of {completion} must be a whole number from 1 to 7.")
+            sentence = _("The rating of %(id)s must be a whole number from 1 to 7.")
+            problems.append(sentence % {"id": completion})
         if unknown := sorted(set(rating.get("flags", [])) - flags):
-            problems.append(f"Unknown flags for {completion}: {', '.join(unknown)}.")
+            sentence = _("Unknown flags for %(id)s: %(listed)s.")
+            problems.append(sentence % {"id": completion, "listed": ", ".join(unknown)})
     if asks_ratings and (unrated := [completion for completion in completions if completion not in ratings]):
-        problems.append(f"Not rated yet: {', '.join(unrated)}.")
+        problems.append(_("Not rated yet: %(listed)s.") % {"listed": ", ".join(unrated)})
     return problems
 
 
 def prompt_flag_problems(prompt_flags: Sequence[str], known: Iterable[str]) -> list[str]:
     """Only flags that the task's version asks about."""
     unknown = sorted(set(prompt_flags) - set(known))
-    return [f"Unknown flags for the prompt: {', '.join(unknown)}."] if unknown else []
+    return [_("Unknown flags for the prompt: %(listed)s.") % {"listed": ", ".join(unknown)}] if unknown else []
 
 
 def confidence_problems(confidence: object, asked: bool) -> list[str]:
     """A whole number from 1, a guess, to 9, certain; needed where it is asked, and welcome where not."""
     if confidence is None:
-        return ["Say how sure you are of the order, from 1 to 9."] if asked else []
+        return [_("Say how sure you are of the order, from 1 to 9.")] if asked else []
     whole = isinstance(confidence, int) and not isinstance(confidence, bool)
     if whole and LOWEST_CONFIDENCE <= confidence <= HIGHEST_CONFIDENCE:  # type: ignore[operator]  # whole says it
         return []
-    return ["The confidence must be a whole number from 1 to 9."]
+    return [_("The confidence must be a whole number from 1 to 9.")]
 
 
 def _is_rating(value: object) -> bool:

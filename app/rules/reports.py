@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.translation import gettext as _
+from app.translation import mark
+
 LONGEST_NOTE = 400  # with the reason it stands on the assignment, which holds 500
 
 
@@ -12,19 +15,24 @@ class Reason:
     """`about_prompt`: an admin is told. The others speak of the labeler, and only send the task to somebody else."""
 
     key: str
-    text: str
+    said: str
     about_prompt: bool = True
     needs_note: bool = False
 
+    @property
+    def text(self) -> str:
+        """In the words of the reader."""
+        return _(self.said)
+
 
 REASONS = (
-    Reason("unclear", "Unclear or ambiguous prompt"),
-    Reason("knowledge", "Needs knowledge that I do not have", about_prompt=False),
-    Reason("language", "Wrong language"),
-    Reason("harmful", "Harmful or upsetting"),
-    Reason("personal", "Personal data"),
-    Reason("broken", "Broken text"),
-    Reason("other", "Something else", needs_note=True),
+    Reason("unclear", mark("Unclear or ambiguous prompt")),
+    Reason("knowledge", mark("Needs knowledge that I do not have"), about_prompt=False),
+    Reason("language", mark("Wrong language")),
+    Reason("harmful", mark("Harmful or upsetting")),
+    Reason("personal", mark("Personal data")),
+    Reason("broken", mark("Broken text")),
+    Reason("other", mark("Something else"), needs_note=True),
 )
 BY_KEY = {reason.key: reason for reason in REASONS}
 REPORTABLE = tuple(reason for reason in REASONS if reason.about_prompt)
@@ -34,12 +42,13 @@ def reason_problem(key: str, note: str | None, reasons: tuple[Reason, ...] = REA
     """Why a reason cannot be taken, or None."""
     reason = next((each for each in reasons if each.key == key), None)
     if reason is None:
-        return f"Choose one of these reasons: {', '.join(each.key for each in reasons)}."
+        listed = ", ".join(each.key for each in reasons)
+        return _("Choose one of these reasons: %(listed)s.") % {"listed": listed}
     said = (note or "").strip()
     if reason.needs_note and not said:
-        return "Say in a few words what it is."
+        return _("Say in a few words what it is.")
     if len(said) > LONGEST_NOTE or "\x00" in said:
-        return f"Give at most {LONGEST_NOTE} characters of text."
+        return _("Give at most %(most)s characters of text.") % {"most": LONGEST_NOTE}
     return None
 
 

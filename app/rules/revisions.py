@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.translation import gettext as _
+from app.translation import mark, ngettext, pgettext
+
 LETTERS = "ABCDEFGHI"
 FIRST = ("text", "tiers")  # is told before all else
 SILENT = ("seconds", "pasted_share", "warnings", "presentation")  # says how it was written, not what is said
@@ -35,19 +38,19 @@ def describe_changes(before: Mapping[str, Any], after: Mapping[str, Any], letter
         if old == new or name in SILENT:
             continue
         if name == "tiers":
-            phrases.append(
-                f"order {order_in_letters(old or [], letters)} became {order_in_letters(new or [], letters)}"
-            )
+            orders = {"old": order_in_letters(old or [], letters), "new": order_in_letters(new or [], letters)}
+            phrases.append(_("order %(old)s became %(new)s") % orders)
         elif name == "ratings":
             phrases += _rating_changes(old or {}, new or {}, letters)
         elif name == "prompt_flags":
-            phrases += _flag_changes(set(old or []), set(new or []), "the prompt")
+            phrases += _flag_changes(set(old or []), set(new or []))
         elif name == "confidence":
-            phrases.append(f"confidence {old or 'not said'} became {new or 'not said'}")
+            said = {"old": old or _("not said"), "new": new or _("not said")}
+            phrases.append(_("confidence %(old)s became %(new)s") % said)
         elif name == "text":
-            phrases.append(f"{_words(old)} became {_words(new)}")
+            phrases.append(_("%(old)s became %(new)s") % {"old": _words(old), "new": _words(new)})
         else:
-            phrases.append(_plain_change("reason" if name == "comment" else name.replace("_", " "), old, new))
+            phrases.append(_plain_change(name, old, new))
     return phrases
 
 
@@ -56,27 +59,36 @@ def _rating_changes(old: Mapping[str, Any], new: Mapping[str, Any], letters: Map
     for key, letter in letters.items():
         before, after = old.get(key) or {}, new.get(key) or {}
         if before.get("overall") != after.get("overall"):
-            phrases.append(
-                f"{letter} rated {after.get('overall') or 'nothing'}, before {before.get('overall') or 'nothing'}"
-            )
+            none = pgettext("rating", "nothing")
+            said = {"old": before.get("overall") or none, "new": after.get("overall") or none}
+            phrases.append(_("%(letter)s rated %(new)s, before %(old)s") % {"letter": letter, **said})
         phrases += _flag_changes(set(before.get("flags") or []), set(after.get("flags") or []), letter)
     return phrases
 
 
-def _flag_changes(old: set[str], new: set[str], what: str) -> list[str]:
-    return [f"flag {_said(flag)} set on {what}" for flag in sorted(new - old)] + [
-        f"flag {_said(flag)} taken from {what}" for flag in sorted(old - new)
-    ]
+def _flag_changes(old: set[str], new: set[str], letter: str = "") -> list[str]:
+    """Of the response with that letter, else of the prompt."""
+    came = _("flag “%(flag)s” set on %(letter)s") if letter else _("flag “%(flag)s” set on the prompt")
+    went = _("flag “%(flag)s” taken from %(letter)s") if letter else _("flag “%(flag)s” taken from the prompt")
+    changed = [(came, flag) for flag in sorted(new - old)] + [(went, flag) for flag in sorted(old - new)]
+    return [phrase % {"flag": flag.replace("_", " "), "letter": letter} for phrase, flag in changed]
+
+
+# (added, removed, changed)
+PLAIN = {
+    "comment": (mark("reason added"), mark("reason removed"), mark("reason changed")),
+    "turns": (mark("turns added"), mark("turns removed"), mark("turns changed")),
+    "sources": (mark("sources added"), mark("sources removed"), mark("sources changed")),
+}
 
 
 def _plain_change(name: str, old: Any, new: Any) -> str:
-    return f"{name} added" if not old else f"{name} removed" if not new else f"{name} changed"
-
-
-def _said(flag: str) -> str:
-    return "“" + flag.replace("_", " ") + "”"
+    at = 0 if not old else 1 if not new else 2
+    if name in PLAIN:
+        return _(PLAIN[name][at])
+    return (_("%(name)s added"), _("%(name)s removed"), _("%(name)s changed"))[at] % {"name": name.replace("_", " ")}
 
 
 def _words(text: Any) -> str:
     count = len(str(text or "").split())
-    return f"{count:,} word" if count == 1 else f"{count:,} words"
+    return ngettext("%(shown)s word", "%(shown)s words", count) % {"shown": f"{count:,}"}

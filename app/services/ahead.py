@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 from app.errors import Forbidden, NotFound, NotQualified
 from app.models import Assignment, Project, User
 from app.services import assignments, guidelines
+from app.translation import gettext as _
 
 
 def claim_ahead(session: Session, assignment_id: int, user: User) -> Assignment | None:
@@ -24,7 +25,7 @@ def claim_ahead(session: Session, assignment_id: int, user: User) -> Assignment 
     mine = select(Assignment).where(Assignment.id == assignment_id, Assignment.user_id == user.id)
     current = session.scalar(mine.options(joinedload(Assignment.slot, innerjoin=True)))
     if current is None:
-        raise NotFound("There is no such task of yours.")
+        raise NotFound(_("There is no such task of yours."))
     if not _in_her_hands(session, current, user) or not guidelines.has_read_current(session, current.project_id, user):
         return None
     project = session.get_one(Project, current.project_id)

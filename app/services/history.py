@@ -32,6 +32,7 @@ from app.models.columns import Purpose, RevisionKind, SlotKind
 from app.rules import revisions as rules
 from app.services import measures, review_tasks, revisions
 from app.services.revisions import Label
+from app.translation import gettext as _
 
 PAGE = 50
 UNDO_OFFERED = timedelta(minutes=30)  # later than this, what was sent last is looked up in the history
@@ -118,7 +119,7 @@ def get_entry(session: Session, user: User, kind: str, label_id: int) -> Entry:
     """One label of hers. Raises NotFound for anybody else's."""
     label = revisions.get_label(session, kind, label_id, user)
     if label.assignment_id is None:
-        raise NotFound(f"There is no {kind} {label_id} of yours.")
+        raise NotFound(revisions.none_of_yours(kind, label_id))
     return _load_entries(session, [(kind, label_id)])[0]
 
 
@@ -218,7 +219,7 @@ def _place_of(session: Session, user: User, assignment_id: int) -> tuple[datetim
     assignment = session.get(Assignment, assignment_id)
     label = revisions.label_of(session, assignment) if assignment and assignment.user_id == user.id else None
     if label is None:
-        raise NotFound("There is no label of yours to go on from. Begin with the newest ones.")
+        raise NotFound(_("There is no label of yours to go on from. Begin with the newest ones."))
     return label.created_at, assignment_id
 
 

@@ -16,7 +16,9 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from app.errors import Conflict, Invalid, Overtaken
 from app.models import Assignment, Demonstration, Ranking, Slot, User
+from app.models.columns import SlotKind
 from app.services import assignments, revisions
+from app.translation import gettext as _
 
 LONGEST_SECONDS = 86_400.0
 
@@ -45,7 +47,7 @@ def store_once(
             return _same_task(stored, assignment)
         assignments.refuse_done(assignment)
     if assignment.kind != kind:
-        raise Invalid(f"This task asks for a {assignment.kind}.")
+        raise Invalid(wrong_kind(assignment))
     label = make(assignment, now)
     try:
         assignments.take_slot(session, assignment, user, now)
@@ -102,6 +104,15 @@ def _revive(session: Session, label: L, assignment: Assignment, user: User, now:
     return revived
 
 
+def wrong_kind(assignment: Assignment) -> str:
+    """Says what the task asks for, to somebody who sends something else."""
+    if assignment.kind == SlotKind.RANKING:
+        return _("This task asks for a ranking.")
+    if assignment.kind == SlotKind.REVIEW:
+        return _("This task asks for a review.")
+    return _("This task asks for a demonstration.")
+
+
 def make_anew(session: Session, label: L, make: Callable[[Assignment, datetime], L]) -> L:
     """What `make` builds for the task of a label that is sent already: a row to copy from, never stored itself."""
     assignment = session.get_one(Assignment, label.assignment_id)
@@ -121,9 +132,9 @@ def _stored(
 
 def _same_task(stored: L, assignment: Assignment) -> L:
     if stored.assignment_id != assignment.id:
-        raise Conflict("This Idempotency-Key was used for another task. Make a new one for every task.")
+        raise Conflict(_("This Idempotency-Key was used for another task. Make a new one for every task."))
     if assignment.submitted_at is None:
-        raise Conflict("This Idempotency-Key stored what you have taken back since. Send it again with a new one.")
+        raise Conflict(_("This Idempotency-Key stored what you have taken back since. Send it again with a new one."))
     return stored
 
 
@@ -133,5 +144,5 @@ def seconds_spent(assignment: Assignment, now: datetime, told: float | None) -> 
     if told is None:
         return min(elapsed, LONGEST_SECONDS)
     if not math.isfinite(told) or told < 0:
-        raise Invalid("The time spent cannot be negative.")
+        raise Invalid(_("The time spent cannot be negative."))
     return min(told, elapsed, LONGEST_SECONDS)

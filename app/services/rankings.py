@@ -18,6 +18,7 @@ from app.rules.presentations import clean_presentation
 from app.rules.rankings import confidence_problems, prompt_flag_problems, ranking_problems
 from app.services import review_tasks, revisions
 from app.services.labels import make_anew, seconds_spent, store_once
+from app.translation import gettext as _
 
 LONGEST_COMMENT = 10_000
 # The round that a comparison was made for, and what the version of the label schema asks.
@@ -71,7 +72,7 @@ def make_ranking(
 
     def make(assignment: Assignment, now: datetime) -> Ranking:
         if assignment.comparison_id is None:
-            raise Invalid("This task asks for a demonstration.")
+            raise Invalid(_("This task asks for a demonstration."))
         asked = {"comparison_id": assignment.comparison_id, "version": assignment.schema_version}
         round_id, fields = session.execute(_ASKED, asked).one()
         _check_draft(cast(Fields, fields), assignment, draft)
@@ -102,7 +103,7 @@ def make_ranking(
 def get_ranking(session: Session, ranking_id: int) -> Ranking:
     ranking = session.get(Ranking, ranking_id)
     if ranking is None:
-        raise NotFound("There is no such ranking.")
+        raise NotFound(_("There is no such ranking."))
     return ranking
 
 
@@ -118,6 +119,7 @@ def _check_draft(fields: Fields, assignment: Assignment, draft: RankingDraft) ->
     problems += prompt_flag_problems(draft.prompt_flags, flag_keys(fields, "prompt_flags"))
     problems += confidence_problems(draft.confidence, fields["confidence"])
     if len(draft.comment or "") > LONGEST_COMMENT or "\x00" in (draft.comment or ""):
-        problems.append(f"The reason must be text of at most {LONGEST_COMMENT:,} characters.")
+        sentence = _("The reason must be text of at most %(most)s characters.")
+        problems.append(sentence % {"most": f"{LONGEST_COMMENT:,}"})
     if problems:
         raise Invalid(" ".join(problems), errors=[{"message": problem} for problem in problems])

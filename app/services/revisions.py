@@ -20,6 +20,8 @@ from app.models import Assignment, Demonstration, Ranking, Revision, Slot, Snaps
 from app.models.columns import RevisionKind
 from app.rules.revisions import same_content
 from app.services import assignments, audit, measures, review_tasks
+from app.translation import gettext as _
+from app.translation import language
 
 Label = Demonstration | Ranking
 L = TypeVar("L", Demonstration, Ranking)
@@ -46,8 +48,15 @@ def get_label(session: Session, kind: str, label_id: int, user: User, *, anybody
     label: Label | None
     label = session.get(Ranking, label_id) if kind == "ranking" else session.get(Demonstration, label_id)
     if label is None or not (anybodys or label.user_id == user.id):
-        raise NotFound(f"There is no {kind} {label_id} of yours.")
+        raise NotFound(none_of_yours(kind, label_id))
     return label
+
+
+def none_of_yours(kind: str, label_id: int) -> str:
+    sentence = _("There is no ranking %(id)s of yours.")
+    if kind != "ranking":
+        sentence = _("There is no demonstration %(id)s of yours.")
+    return sentence % {"id": label_id}
 
 
 def lock_label(session: Session, kind: str, label_id: int, user: User, *, anybodys: bool = False) -> Label:
@@ -97,11 +106,17 @@ def find_snapshots(session: Session, labels: Iterable[Label]) -> dict[tuple[str,
 def refuse_frozen(session: Session, label: Label) -> None:
     """Raises Conflict when a snapshot holds the label. The label must be locked, or the answer may be old."""
     if snapshot := find_snapshots(session, [label]).get((kind_of(label), label.id)):
-        day = snapshot.created_at.astimezone(UTC)
-        raise Conflict(
-            f"Snapshot {snapshot.id} has frozen this label on {day:%-d %b %Y}: a training has read it. "
-            "It can no longer be changed."
+        sentence = _(
+            "Snapshot %(id)s has frozen this label on %(day)s: a training has read it. It can no longer be changed."
         )
+        raise Conflict(sentence % {"id": snapshot.id, "day": _day(snapshot.created_at)})
+
+
+def _day(moment: datetime) -> str:
+    """21 Nov 2026, with the month in the reader's language."""
+    from babel.dates import format_date  # reads much; wanted seldom
+
+    return format_date(moment.astimezone(UTC), "d MMM y", locale=language())
 
 
 def list_revisions(session: Session, label: Label) -> Sequence[Revision]:
@@ -116,7 +131,7 @@ def revise_label(session: Session, label: L, user: User, fresh: L) -> L:
     refuse_frozen(session, label)
     review_tasks.refuse_reviewed(session, label)
     if label.withdrawn_at is not None:
-        raise Conflict("This label is withdrawn. Restore it before you edit it.")
+        raise Conflict(_("This label is withdrawn. Restore it before you edit it."))
     if not same_content(content_of(label), content_of(fresh)):
         _keep(session, label, user, RevisionKind.EDITED)
         _say(label, fresh)
@@ -153,7 +168,7 @@ def restore_label(session: Session, label: Label, user: User) -> Label:
     if label.withdrawn_at is None:
         return label
     if user.id == label.user_id and _withdrawn_by(session, label) != user.id:
-        raise Conflict("An admin has withdrawn this label, so only an admin can restore it.")
+        raise Conflict(_("An admin has withdrawn this label, so only an admin can restore it."))
     _fill_slot(session, label)
     _keep(session, label, user, RevisionKind.RESTORED)
     label.withdrawn_at = None
@@ -169,16 +184,16 @@ def undo_submission(session: Session, assignment_id: int, user: User) -> Assignm
     assignment = assignments.lock_for_submission(session, assignment_id, user)
     label = label_of(session, assignment)
     if label is None:
-        raise Conflict("You have not sent this task, so there is nothing to take back.")
+        raise Conflict(_("You have not sent this task, so there is nothing to take back."))
     _lock_row(session, label)
     if assignment.submitted_at is None and assignment.skipped_at is None:
         return assignment  # taken back already
     refuse_frozen(session, label)
     review_tasks.refuse_reviewed(session, label)
     if label.withdrawn_at is not None:
-        raise Conflict("You have withdrawn this label. You can restore it in your history.")
+        raise Conflict(_("You have withdrawn this label. You can restore it in your history."))
     if session.scalar(select(_sent_after(assignment))):
-        raise Conflict("You have sent another label since. You can edit this one in your history.")
+        raise Conflict(_("You have sent another label since. You can edit this one in your history."))
     now = assignments.database_now(session)
     take_out(session, label, user)
     assignment.draft, assignment.draft_saved_at = as_draft(label), now
@@ -192,7 +207,7 @@ def save_edit(session: Session, label: Label, draft: Any) -> datetime:
     refuse_frozen(session, label)
     review_tasks.refuse_reviewed(session, label)
     if label.assignment_id is None or label.withdrawn_at is not None:
-        raise Conflict("This label is withdrawn. Restore it before you edit it.")
+        raise Conflict(_("This label is withdrawn. Restore it before you edit it."))
     assignment, now = _assignment_of(session, label), assignments.database_now(session)
     assignment.draft, assignment.draft_saved_at = draft, now
     session.flush()
@@ -260,7 +275,7 @@ def _withdrawn_by(session: Session, label: Label) -> int | None:
 def _fill_slot(session: Session, label: Label) -> None:
     """The slot takes the label back, or there is a Conflict."""
     now = assignments.database_now(session)
-    taken = Conflict("Somebody else has this task by now, so the label cannot be restored. It stays in the history.")
+    taken = Conflict(_("Somebody else has this task by now, so the label cannot be restored. It stays in the history."))
     if label.assignment_id is None:
         if slot := _import_slot(session, label):
             slot.submitted_at = slot.submitted_at or now

@@ -2,6 +2,7 @@
 import { $, $$, make } from "../dom.js";
 import { DraftKeeper } from "./draft.js";
 import { Lease } from "./lease.js";
+import { t } from "../translate.js";
 
 const NO_LEASE = { until() {}, renew() {}, stop() {} };
 
@@ -11,16 +12,16 @@ export function openDesk(task) {
 
   desk.keeper = new DraftKeeper({ assignment: task.assignment, at: task.at, savedAt: task.savedAt, signal: task.signal, held: (until) => desk.lease.until(until), report: (status) => {
     if (status === "saved") { desk.savedAt = new Date(); if (["offline", "signed-out"].includes(desk.told)) notice(); }
-    if (status === "offline") notice("offline", "No connection.", "Go on as usual. Everything is kept in this browser and will be sent when the connection is back.");
-    if (status === "signed-out") notice("signed-out", "You are signed out.", "Your work is kept in this browser. Sign in again in another tab; it is then saved by itself.", link("/sign-in", "Sign in"));
-    if (status === "gone") notice("gone", "This task is not open any more.", "What you did last stays in this browser.", next());
+    if (status === "offline") notice("offline", t("No connection."), t("Go on as usual. Everything is kept in this browser and will be sent when the connection is back."));
+    if (status === "signed-out") notice("signed-out", t("You are signed out."), t("Your work is kept in this browser. Sign in again in another tab; it is then saved by itself."), link("/sign-in", t("Sign in")));
+    if (status === "gone") notice("gone", t("This task is not open any more."), t("What you did last stays in this browser."), next());
     desk.is = { "signed-out": "lost", gone: "lost" }[status] || status;
     clock();
   } });
 
   const editing = !task.expiresAt; // a label that is sent already: its slot is hers, no lease runs
   desk.lease = editing ? NO_LEASE : new Lease({ assignment: task.assignment, expiresAt: task.expiresAt,
-    ended: (when) => notice("expired", `Your hold on this task ended at ${time(when)}.`, "All of your work is kept.", button("Take it back and go on", () => desk.lease.renew())),
+    ended: (when) => notice("expired", t("Your hold on this task ended at %(time)s.", { time: time(when) }), t("All of your work is kept."), button(t("Take it back and go on"), () => desk.lease.renew())),
     held: () => { if (desk.told === "expired") notice(); },
     lost: (why) => notice("overtaken", why, "", next()) });
 
@@ -36,7 +37,7 @@ export function openDesk(task) {
   const time = (at) => at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   const button = (text, act) => { const b = make("button", { className: "btn line", type: "button", textContent: text }); b.addEventListener("click", act); return b; };
   const link = (href, text) => make("a", { className: "btn line", href, target: "_blank", textContent: text });
-  const next = () => editing ? make("a", { className: "btn line", href: task.nextUrl, textContent: "Back to the label" }) : make("form", { method: "post", action: task.nextUrl }, make("button", { className: "btn line", textContent: "Next task" }));
+  const next = () => editing ? make("a", { className: "btn line", href: task.nextUrl, textContent: t("Back to the label") }) : make("form", { method: "post", action: task.nextUrl }, make("button", { className: "btn line", textContent: t("Next task") }));
 
   /* A report leaves her where she is. */
   $("#report form")?.addEventListener("submit", async (event) => {
@@ -48,15 +49,15 @@ export function openDesk(task) {
     if (kept) form.reset();
     $("#report").close();
     notice();
-    if (kept) notice("told", "Reported.", "An admin reads it. Go on with the task, or skip it.");
-    else notice("unreported", "Not reported.", answer ? "The server did not take it. Try again, or skip the task." : "There is no connection. Try again when it is back.");
+    if (kept) notice("told", t("Reported."), t("An admin reads it. Go on with the task, or skip it."));
+    else notice("unreported", t("Not reported."), answer ? t("The server did not take it. Try again, or skip the task.") : t("There is no connection. Try again when it is back."));
   });
 
   function clock() {
     const mark = $("#save"), age = desk.savedAt ? Math.round((Date.now() - desk.savedAt) / 1000) : 0;
     const is = desk.is === "saved" && !navigator.onLine ? "offline" : desk.is;
-    const text = { none: "Not begun", saving: "Saving", offline: "Offline, kept here", lost: "Kept in this browser" }[is]
-      || (age < 2 ? "Saved" : age < 60 ? `Saved ${age} s ago` : age < 3600 ? `Saved ${Math.floor(age / 60)} min ago` : "Saved");
+    const text = { none: t("Not begun"), saving: t("Saving"), offline: t("Offline, kept here"), lost: t("Kept in this browser") }[is]
+      || (age < 2 ? t("Saved") : age < 60 ? t("Saved %(seconds)s s ago", { seconds: age }) : age < 3600 ? t("Saved %(minutes)s min ago", { minutes: Math.floor(age / 60) }) : t("Saved"));
     if (mark.dataset.is !== is) mark.dataset.is = is;
     if (mark.textContent !== text) mark.textContent = text;
   }

@@ -1,5 +1,6 @@
 /* Holds the task while she works on it: a sign of life every other minute of activity, none when she has left. */
 
+import { t } from "../translate.js";
 import { idleFor } from "./presence.js";
 
 const IDLE = 90_000;
@@ -52,6 +53,6 @@ export class Lease {
 }
 
 /** What the server says went wrong, in its own words. */
-export async function sentence(answer, otherwise = "The server could not do this.") {
+export async function sentence(answer, otherwise = t("The server could not do this.")) {
   try { return (await answer.json()).detail || otherwise; } catch { return otherwise; }
 }

@@ -6,6 +6,7 @@
    - in every other case the browser loads the address that the server named, which is always right. */
 import { localTimes, showing } from "../base.js";
 import { $, $$, make } from "../dom.js";
+import { t, tn } from "../translate.js";
 import { Lease } from "./lease.js";
 
 const AGAIN = 30_000; // where there was none, look again after this long
@@ -46,7 +47,7 @@ function goOn(mount, ahead, answer, url) {
   showing(url);
   localTimes();
   begin(mount);
-  $("#announce").textContent = `Sent. Next task: ${$(".bar h1").textContent}.`;
+  $("#announce").textContent = t("Sent. Next task: %(heading)s.", { heading: $(".bar h1").textContent });
 }
 
 /** The page was made before this label was sent: its bar says so now, with the way back. */
@@ -56,7 +57,8 @@ function tellSent(page, again, done) {
     $(".unsend", end)?.remove();
     end.prepend(document.importNode(again.content, true));
   }
-  Object.assign($(".day", end), { textContent: `${done.toLocaleString("en")} done today` }).dataset.done = done;
+  const said = tn("%(shown)s done today", "%(shown)s done today", done, { shown: done.toLocaleString("en") });
+  Object.assign($(".day", end), { textContent: said }).dataset.done = done;
 }
 
 /** One task ahead: held like the one she works on, given back when she leaves without having seen it. */

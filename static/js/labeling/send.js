@@ -1,4 +1,5 @@
 /* Sends a label exactly once: one key a task, kept until the server has answered, so that any number of tries stores one row. */
+import { t } from "../translate.js";
 import { sentence } from "./lease.js";
 
 const PAUSES = [400, 1500, 4000, 8000];
@@ -34,7 +35,7 @@ export async function send(at, label, waiting) {
       });
     } catch { /* No connection: wait and try the same again. */ }
     if (answer?.ok) { forget(); return answer.json(); }
-    if (answer?.type === "opaqueredirect" || answer?.status === 401) return { status: 401, problem: "You are signed out." };
+    if (answer?.type === "opaqueredirect" || answer?.status === 401) return { status: 401, problem: t("You are signed out.") };
     if (answer && answer.status < 500 && answer.status !== 429) return { status: answer.status, problem: await sentence(answer) };
     waiting();
     await pause(PAUSES[Math.min(tries, PAUSES.length - 1)]);

@@ -1,5 +1,6 @@
 /* "Write a better one" of the ranking page: she says for which response now, and is led there once the ranking is sent. */
 import { $, $$ } from "../dom.js";
+import { t } from "../translate.js";
 
 const store = (assignment) => `tutelage.better.${assignment}`;
 const wish = (assignment) => { try { return sessionStorage.getItem(store(assignment)); } catch { return null; } };
@@ -20,7 +21,7 @@ export function askBetter({ assignment, letter }) {
     for (const button of buttons) {
       const words = $("span", button) || button;
       button.dataset.words ||= words.textContent;
-      words.textContent = chosen ? `Better ${chosen} after sending` : button.dataset.words;
+      words.textContent = chosen ? t("Better %(letter)s after sending", { letter: chosen }) : button.dataset.words;
       button.setAttribute("aria-pressed", String(Boolean(chosen)));
     }
   }

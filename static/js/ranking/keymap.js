@@ -1,6 +1,7 @@
 /* Which key does which command, and how a person changes it. Kept in this browser, apart for each person.
    Letters A to I are always responses and digits always rate, so commands live on the other signs. */
 import { $, $$ } from "../dom.js";
+import { t } from "../translate.js";
 
 export const DELIVERED = { undo: "z", flags: "x", skip: "s", report: "r", reason: "n", guide: "m", keys: "?", prompt: "p", wide: "w", order: "o", compare: "v", raw: "t", sure: "u", better: "j" };
 /** What Shift makes of a command. */
@@ -12,16 +13,16 @@ export const keyName = (key) => (key === key.toLowerCase() && key.toUpperCase().
 /** Why `event` cannot be the key of `command`: a sentence, or "" when it can. `name(command)` says what one is called. */
 export function refusal(event, command, map, name) {
   const { key, shiftKey } = event, low = key.toLowerCase();
-  if (event.ctrlKey || event.altKey || event.metaKey) return "Keys with Ctrl, Alt, Windows or Command belong to the browser and to screen readers.";
-  if (["CapsLock", "Insert", "NumLock", "ScrollLock"].includes(key)) return `${key} belongs to screen readers.`;
-  if (["Enter", " ", "Tab", "Backspace", "Delete"].includes(key) || /^(Arrow|Home|End|Page)/.test(key)) return "Enter, space, deleting, arrows and paging keep what they do.";
-  if (/^[a-i]$/.test(low)) return "A to I are the responses.";
-  if (/^[0-9-]$/.test(low)) return "Digits and the hyphen rate and set flags.";
-  if (low === "/" || low === "'") return "Some browsers open their search with this key.";
-  if ([...key].length !== 1) return "Only a key that writes one sign can be used.";
-  if (shiftKey && low !== key) return "Shift with a letter is kept for a second meaning. Press the letter alone.";
+  if (event.ctrlKey || event.altKey || event.metaKey) return t("Keys with Ctrl, Alt, Windows or Command belong to the browser and to screen readers.");
+  if (["CapsLock", "Insert", "NumLock", "ScrollLock"].includes(key)) return t("%(key)s belongs to screen readers.", { key });
+  if (["Enter", " ", "Tab", "Backspace", "Delete"].includes(key) || /^(Arrow|Home|End|Page)/.test(key)) return t("Enter, space, deleting, arrows and paging keep what they do.");
+  if (/^[a-i]$/.test(low)) return t("A to I are the responses.");
+  if (/^[0-9-]$/.test(low)) return t("Digits and the hyphen rate and set flags.");
+  if (low === "/" || low === "'") return t("Some browsers open their search with this key.");
+  if ([...key].length !== 1) return t("Only a key that writes one sign can be used.");
+  if (shiftKey && low !== key) return t("Shift with a letter is kept for a second meaning. Press the letter alone.");
   const other = Object.keys(map).find((each) => each !== command && map[each] === low);
-  return other ? `${keyName(low)} is “${name(other)}” already. Change that one first.` : "";
+  return other ? t("%(key)s is “%(name)s” already. Change that one first.", { key: keyName(low), name: name(other) }) : "";
 }
 
 /** The map of this person; what a kept one may hold that does not fit is left as delivered. */
@@ -38,8 +39,9 @@ export function openKeymap(person) {
     try { localStorage.setItem(store, JSON.stringify(own)); } catch { /* It then lasts as long as the page. */ }
     label();
   };
+  const shown = (key, shift) => (shift ? t("Shift %(key)s", { key: keyName(key) }) : keyName(key));
   /** Every key printed on the page follows. */
-  const label = () => { for (const kbd of $$("[data-key]")) kbd.textContent = (kbd.dataset.shift ? "Shift " : "") + keyName(map[kbd.dataset.key]); };
+  const label = () => { for (const kbd of $$("[data-key]")) kbd.textContent = shown(map[kbd.dataset.key], kbd.dataset.shift); };
   label();
   return {
     all: () => map,
@@ -55,30 +57,30 @@ export function openKeyList(keymap) {
   const name = (command) => $(`[data-command="${command}"]`, dialog)?.dataset.name || command;
   let waiting = null;
   const stop = (sentence = "") => {
-    if (waiting) waiting.textContent = "Change";
+    if (waiting) waiting.textContent = t("Change");
     waiting = null;
     said.textContent = sentence;
   };
   dialog.addEventListener("click", (event) => {
     const button = event.target.closest("[data-change]");
     if (button && button !== waiting) {
-      stop(`Press the new key for “${name(button.closest("[data-command]").dataset.command)}”. Esc leaves it as it is.`);
+      stop(t("Press the new key for “%(name)s”. Esc leaves it as it is.", { name: name(button.closest("[data-command]").dataset.command) }));
       waiting = button;
-      button.textContent = "Press a key";
+      button.textContent = t("Press a key");
     }
-    if (event.target.closest("#keys-reset")) { keymap.reset(); stop("All keys are as delivered."); }
+    if (event.target.closest("#keys-reset")) { keymap.reset(); stop(t("All keys are as delivered.")); }
   });
   dialog.addEventListener("keydown", (event) => {
     if (!waiting) return;
     if (event.key === "Tab") return stop();
     event.preventDefault();
     event.stopPropagation();
-    if (event.key === "Escape") return stop("Nothing was changed.");
+    if (event.key === "Escape") return stop(t("Nothing was changed."));
     if (MODIFIERS.includes(event.key)) return; // what follows decides
     const { command } = waiting.closest("[data-command]").dataset, why = refusal(event, command, keymap.all(), name);
     if (why) { said.textContent = why; return; }
     keymap.change(command, event.key);
-    stop(`“${name(command)}” is now on ${keyName(event.key.toLowerCase())}.`);
+    stop(t("“%(name)s” is now on %(key)s.", { name: name(command), key: keyName(event.key.toLowerCase()) }));
   });
   dialog.addEventListener("keyup", (event) => { if (waiting) event.preventDefault(); }); // space would press the button
   dialog.addEventListener("cancel", (event) => { if (waiting) event.preventDefault(); });

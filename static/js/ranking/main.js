@@ -4,6 +4,7 @@ import { openDesk, toggle } from "../labeling/desk.js";
 import { openTasks } from "../labeling/next.js";
 import { activeSeconds, beginSeconds, watchRanking } from "../labeling/presence.js";
 import { send } from "../labeling/send.js";
+import { t } from "../translate.js";
 import { afterSending, askBetter } from "./better.js";
 import { openKeyList, openKeymap } from "./keymap.js";
 import { listen } from "./keys.js";
@@ -86,7 +87,7 @@ openTasks(({ signal, worked, goOn }) => {
     render();
     desk.keeper.pause();
     const answer = await send(root.at, { ...s.submission(state, task, $("#why").value, activeSeconds()), presentation: presence.log() },
-      () => desk.notice("offline", "No connection.", "Your ranking is kept in this browser and sent as soon as the connection is back."));
+      () => desk.notice("offline", t("No connection."), t("Your ranking is kept in this browser and sent as soon as the connection is back.")));
     if (answer.next) {
       desk.keeper.done();
       desk.lease.stop();
@@ -96,8 +97,8 @@ openTasks(({ signal, worked, goOn }) => {
     doing = "";
     render();
     if (answer.status !== 409) desk.keeper.resume();
-    desk.notice("refused", answer.problem, answer.status === 401 ? "Sign in again in another tab, then press Send." : "Your ranking is kept.",
-      answer.status === 401 ? desk.link("/sign-in", "Sign in") : answer.status === 409 ? desk.next() : null);
+    desk.notice("refused", answer.problem, answer.status === 401 ? t("Sign in again in another tab, then press Send.") : t("Your ranking is kept."),
+      answer.status === 401 ? desk.link("/sign-in", t("Sign in")) : answer.status === 409 ? desk.next() : null);
   }
 
   /* ---- the menus of flags and of reading tools ---- */
@@ -124,7 +125,7 @@ openTasks(({ signal, worked, goOn }) => {
     if (reading.pair().length) return reading.end();
     if (others.length === 1) return compareTwo(id, others[0]);
     if (state.current === "P") goTo(id);
-    if (toggleMenu(".tool-box", id)) reading.say(`Compare ${letter[id]} with which one? Press its letter.`);
+    if (toggleMenu(".tool-box", id)) reading.say(t("Compare %(letter)s with which one? Press its letter.", { letter: letter[id] }));
   }
   function compareWith(other) {
     const id = openMenu(".tool-box")?.closest("[data-id]").dataset.id || state.current;

@@ -1,5 +1,6 @@
 /* The rail: the order in small. Beads are dragged with SortableJS: into a tier is a tie, between two tiers a place of its own. */
 import { $, $$, make } from "../dom.js";
+import { t } from "../translate.js";
 import { unrated } from "./state.js";
 
 let lists = [];
@@ -9,9 +10,9 @@ export function drawRail(view, state, tiers, arrange) {
   const { task, el, letter } = view, open = unrated(state, task), rail = $("#rail");
   const bead = (id) => {
     const classes = ["bead", state.current === id && "cur", (state.flags[id] || []).length && "flagged"].filter(Boolean).join(" ");
-    const b = make("button", { className: classes, type: "button", dataset: { go: id } }, letter[id] || "Prompt");
+    const b = make("button", { className: classes, type: "button", dataset: { go: id } }, letter[id] || t("Prompt"));
     if (state.ratings[id] && task.best === "high") b.dataset.rating = state.ratings[id];
-    b.setAttribute("aria-label", el[id].getAttribute("aria-label") || "Prompt");
+    b.setAttribute("aria-label", el[id].getAttribute("aria-label") || t("Prompt"));
     return b;
   };
   const group = (ids, kind) => {
@@ -25,7 +26,7 @@ export function drawRail(view, state, tiers, arrange) {
     return g;
   };
   const parts = [group(["P"], "open phone")];
-  if (tiers.length) parts.push(make("span", { className: "lab", textContent: "Best" }), gap(""));
+  if (tiers.length) parts.push(make("span", { className: "lab", textContent: t("Best") }), gap(""));
   tiers.forEach((tier, at) => parts.push(group(tier, state.phase === "ready" ? "firm" : "placed"), gap(at < tiers.length - 1 ? "›" : "")));
   if (open.length) parts.push(group(open, "open"));
   for (const list of lists) list.destroy();

@@ -1,5 +1,6 @@
 /* Draws a state: columns, heads, chips, the hint and the blue button. The server has rendered all of the texts. */
 import { $, $$, make } from "../dom.js";
+import { t, tn, weave } from "../translate.js";
 import { contradiction, places, shown, tiersOf, unrated, unsure } from "./state.js";
 import { drawRail } from "./rail.js";
 
@@ -43,8 +44,8 @@ function drawHead(view, state, id, tiers, place) {
   e.classList.toggle("tie-l", tied);
   check($$(".rate input", e), rating);
   $(".place", e).textContent = tied && !onPhone() ? "" : place;
-  const said = [`Response ${view.letter[id]}`, rating ? `${view.task.best === "high" ? "rated" : "place"} ${rating}` : `not ${view.task.best === "high" ? "rated" : "placed"}`,
-    ...(place ? [place] : []), ...flags.map((key) => view.labels(id)[key])];
+  const rates = view.task.best === "high", given = rating ? (rates ? t("rated %(rating)s", { rating }) : t("place %(place)s", { place: rating })) : rates ? t("not rated") : t("not placed");
+  const said = [t("Response %(letter)s", { letter: view.letter[id] }), given, ...(place ? [place] : []), ...flags.map((key) => view.labels(id)[key])];
   e.setAttribute("aria-label", said.join(", "));
   drawFlags(e, flags, view.labels(id));
 }
@@ -56,7 +57,7 @@ function drawFlags(e, flags, label) {
   for (const input of $$("input", box)) input.checked = flags.includes(input.value);
   $(".chips", e).replaceChildren(...flags.map((key) => {
     const chip = make("button", { className: "chip", type: "button", textContent: label[key], dataset: { unflag: key } });
-    chip.setAttribute("aria-label", `Remove flag: ${label[key]}`);
+    chip.setAttribute("aria-label", t("Remove flag: %(flag)s", { flag: label[key] }));
     return chip;
   }));
 }
@@ -64,7 +65,7 @@ function drawFlags(e, flags, label) {
 function drawPrompt({ el, labels }, state) {
   const flags = state.flags.P || [];
   el.P.classList.toggle("cur", state.current === "P");
-  el.P.setAttribute("aria-label", ["Prompt", ...flags.map((key) => labels("P")[key])].join(", "));
+  el.P.setAttribute("aria-label", [t("Prompt"), ...flags.map((key) => labels("P")[key])].join(", "));
   drawFlags(el.P, flags, labels("P"));
 }
 
@@ -79,8 +80,9 @@ function drawSure(state) {
 const check = (radios, value) => { for (const input of radios) input.checked = Number(input.value) === value; };
 
 function drawDock(view, state, tiers, undoable, doing) {
-  const { task } = view, missing = unrated(state, task).length, verb = task.best === "high" ? "Rate" : "Place";
-  const label = doing === "sending" ? "Sending" : { rate: missing ? `${verb} ${missing} more` : "Line up", order: "Confirm order", ready: unsure(state, task) ? "Say how sure" : "Send" }[state.phase];
+  const { task } = view, missing = unrated(state, task).length, rates = task.best === "high";
+  const more = rates ? tn("Rate %(count)s more", "Rate %(count)s more", missing) : tn("Place %(count)s more", "Place %(count)s more", missing);
+  const label = doing === "sending" ? t("Sending") : { rate: missing ? more : t("Line up"), order: t("Confirm order"), ready: unsure(state, task) ? t("Say how sure") : t("Send") }[state.phase];
   const go = $("#go"), waits = state.phase === "rate" ? missing > 0 : state.phase === "ready" && unsure(state, task);
   go.classList.toggle("wait", waits || doing === "sending");
   go.replaceChildren(label, ...(doing ? [] : [make("kbd", { textContent: "Enter" })]));
@@ -90,20 +92,21 @@ function drawDock(view, state, tiers, undoable, doing) {
 }
 
 function hint({ task, letter }, state, tiers, missing, doing) {
-  const b = (text) => make("b", { textContent: text });
-  if (doing === "sending") return ["Sending. It is stored once, however often it has to be tried"];
+  const b = (text) => make("b", { textContent: text }), rates = task.best === "high", at = letter[state.current];
+  if (doing === "sending") return [t("Sending. It is stored once, however often it has to be tried")];
   if (state.phase === "rate" && missing) {
-    if (state.current === "P" || state.ratings[state.current]) return [task.best === "high" ? "Ratings propose the order" : "Equal places are ties"];
-    return [b(`${task.best === "high" ? "Rate" : "Place"} ${letter[state.current]}`), task.best === "high" ? ", 1 poor to 7 excellent" : ", 1 is best"];
+    if (state.current === "P" || state.ratings[state.current]) return [rates ? t("Ratings propose the order") : t("Equal places are ties")];
+    return rates ? weave(t("%(rate)s, 1 poor to 7 excellent"), { rate: b(t("Rate %(letter)s", { letter: at })) }) : weave(t("%(place)s, 1 is best"), { place: b(t("Place %(letter)s", { letter: at })) });
   }
-  if (state.phase === "rate") return [b(task.best === "high" ? "All rated." : "All placed."), " Line them up and check the order"];
-  if (state.sure && !state.confidence) return [b("How sure are you?"), " Press a digit, 1 to 9"];
-  if (state.phase === "ready") return [b("Order confirmed."), " A reason is welcome, not needed"];
+  if (state.phase === "rate") return [b(rates ? t("All rated.") : t("All placed.")), " ", t("Line them up and check the order")];
+  if (state.sure && !state.confidence) return [b(t("How sure are you?")), " ", t("Press a digit, 1 to 9")];
+  if (state.phase === "ready") return [b(t("Order confirmed.")), " ", t("A reason is welcome, not needed")];
   const above = contradiction(state, task);
-  if (above) return [b(`${letter[above]} stands above a higher rating.`), " Fine if you mean it"];
-  if (state.byHand) return [b("Your order."), " Confirm it when it is right"];
-  const ties = tiers.some((tier) => tier.length > 1) ? " Ties are fine. " : " ";
-  return [b(task.best === "high" ? "Proposed by your ratings." : "Lined up by your places."), ties, "Shift ← → moves ", b(letter[state.current] || letter[tiers[0][0]])];
+  if (above) return [b(t("%(letter)s stands above a higher rating.", { letter: letter[above] })), " ", t("Fine if you mean it")];
+  if (state.byHand) return [b(t("Your order.")), " ", t("Confirm it when it is right")];
+  const ties = tiers.some((tier) => tier.length > 1) ? [t("Ties are fine."), " "] : [];
+  const moves = weave(t("Shift ← → moves %(letter)s"), { letter: b(at || letter[tiers[0][0]]) });
+  return [b(rates ? t("Proposed by your ratings.") : t("Lined up by your places.")), " ", ...ties, ...moves];
 }
 
 /** A text stops when its end is in view, so a short one waits beside a long one and no column is ever empty. */

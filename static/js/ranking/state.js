@@ -5,6 +5,7 @@
 
    phase: rate -> order (lined up, proposed) -> ready (confirmed). `tiers` is null while the ratings alone decide.
    `sure` is true while she stands at the question how sure she is: digits then answer it. `flags.P` are the prompt's. */
+import { t, tn } from "../translate.js";
 
 export const fresh = (task) => ({ current: task.ids[0], phase: "rate", tiers: null, byHand: false, lined: false, ratings: {}, flags: {}, confidence: 0, sure: false });
 
@@ -101,14 +102,14 @@ export function contradiction(state, task) {
     .find(({ id, at }) => tiers.slice(at + 1).flat().some((lower) => state.ratings[lower] > state.ratings[id]))?.id;
 }
 
-const ordinal = (n) => n + (["th", "st", "nd", "rd"][n] || "th");
+const ordinal = (n) => ({ 1: t("1st"), 2: t("2nd"), 3: t("3rd") })[n] || t("%(number)sth", { number: n });
 
 /** id -> "2nd, 3 tied". */
 export function places(tiers) {
   const names = {};
   let rank = 1;
   for (const tier of tiers) {
-    for (const id of tier) names[id] = ordinal(rank) + (tier.length > 1 ? `, ${tier.length} tied` : "");
+    for (const id of tier) names[id] = tier.length > 1 ? tn("%(place)s, %(count)s tied", "%(place)s, %(count)s tied", tier.length, { place: ordinal(rank) }) : ordinal(rank);
     rank += tier.length;
   }
   return names;
