@@ -36,6 +36,7 @@ PAGES = (
     "writing",
     "written_prompts",
     "projects",
+    "members",
     "label_schemas",
     "gold_items",
     "reliability",

@@ -25,7 +25,7 @@ from app.translation import gettext as _
 router = APIRouter()
 
 NUMBERS = ("responses_per_prompt", "overlap", "demonstration_threshold", "ranking_threshold", "comparisons_per_round")
-SWITCHES = ("chat", "improves_responses", "labelers_write_prompts", "gold_feedback", "leaderboard")
+SWITCHES = ("chat", "improves_responses", "labelers_write_prompts", "open_to_all", "gold_feedback", "leaderboard")
 SHARES = ("gold_rate", "repeat_rate", "second_label_rate", "review_rate", "review_above")  # typed in percent
 EMPTY = dict.fromkeys(SHARES, 0.0) | {"review_above": None}  # no limit: labels that disagree are not reviewed
 Values = dict[str, Any]

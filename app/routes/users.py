@@ -12,6 +12,7 @@ from app.errors import AppError, Conflict, Forbidden, Invalid
 from app.models import User
 from app.models.columns import LabelerGroup, Role
 from app.pages import render
+from app.rules.abilities import parse_list
 from app.security import Admin, CurrentUser, SessionDep, set_session_cookie
 from app.services import users
 from app.settings import get_settings
@@ -106,6 +107,53 @@ def change_group(
     except (Conflict, Invalid) as error:
         return _people_page(request, session, status=422, problem=error.detail)
     return RedirectResponse("/users", status_code=303)
+
+
+@router.get("/users/{user_id}/abilities")
+def show_abilities(request: Request, session: SessionDep, admin: Admin, user_id: int, saved: bool = False) -> Response:
+    return _abilities_page(request, users.get_user(session, user_id), saved=saved)
+
+
+@router.post("/users/{user_id}/abilities")
+def set_abilities(
+    request: Request,
+    session: SessionDep,
+    admin: Admin,
+    user_id: int,
+    languages: Annotated[str, Form(max_length=1000)] = "",
+    skills: Annotated[str, Form(max_length=2200)] = "",
+) -> Response:
+    """What she may label from now on."""
+    person = users.get_user(session, user_id)
+    try:
+        users.set_abilities(session, person, parse_list(languages), parse_list(skills), admin)
+    except Invalid as error:
+        return _abilities_page(request, person, typed={"languages": languages, "skills": skills}, error=error)
+    return RedirectResponse(f"/users/{user_id}/abilities?saved=true", status_code=303)
+
+
+def _abilities_page(
+    request: Request,
+    person: User,
+    *,
+    typed: dict[str, str] | None = None,
+    error: Invalid | None = None,
+    saved: bool = False,
+) -> Response:
+    stored = {"languages": ", ".join(person.languages), "skills": ", ".join(person.skills)}
+    errors: dict[str, str] = {}
+    for entry in error.extra.get("errors", []) if error else []:
+        errors[entry["field"]] = f"{errors.get(entry['field'], '')} {entry['message']}".strip()
+    return render(
+        request,
+        "users/abilities.html",
+        status=422 if error else 200,
+        person=person,
+        typed=typed or stored,
+        errors=errors,
+        problem=_("Not saved.") if error else None,
+        saved=saved,
+    )
 
 
 @router.get("/account")

@@ -87,15 +87,16 @@ def save_draft(session: Session, assignment_id: int, user: User, draft: Any) -> 
     if assignment.submitted_at is not None:
         raise Conflict("This task is submitted already; the draft was not needed any more.")
     assignment.draft, assignment.draft_saved_at = draft, now
-    if rules.may_submit(_slot_state(assignment.slot), user.id, now):
+    if assignment.skipped_at is None and rules.may_submit(_slot_state(assignment.slot), user.id, now):
         _lease(assignment, assignment.slot, user, now)
     session.flush()
     return now
 
 
 def renew_lease(session: Session, assignment_id: int, user: User) -> datetime:
-    """A sign of life: hold the task longer, or take it back if nobody else has it. Raises Overtaken."""
+    """A sign of life: hold the task longer, or take it back if nobody else has it. Raises Overtaken, Conflict."""
     assignment, now = lock_now(session, assignment_id, user)
+    refuse_done(assignment)  # a late sign of life must not take the slot from whoever has it next
     take_slot(session, assignment, user, now)
     _lease(assignment, assignment.slot, user, now)
     session.flush()

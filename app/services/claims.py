@@ -259,31 +259,31 @@ def _own() -> Query:
     She holds two at most, the second one ahead. Locks come in the order of every other statement on both tables:
     the assignment, then its slot.
     """
-    last_held = (
-        select(Slot.id)
-        .where(
-            Slot.holder_id == _USER,
-            Slot.project_id == _PROJECT,
-            Slot.kind == _KIND,
-            Slot.id != _BESIDE,
-            Slot.submitted_at.is_(None),
-            or_(Slot.leased_until > _NOW, Slot.closed_at.is_(None)),
-        )
-        .order_by(Slot.leased_until.desc().nulls_last())
+    hers = and_(
+        Assignment.user_id == _USER,
+        Assignment.project_id == _PROJECT,
+        Assignment.kind == _KIND,
+        Assignment.submitted_at.is_(None),
+        Assignment.skipped_at.is_(None),
+        Slot.holder_id == _USER,
+        Slot.submitted_at.is_(None),
+        or_(Slot.leased_until > _NOW, Slot.closed_at.is_(None)),
+    )
+    last = (
+        select(Assignment.id)
+        .join(Assignment.slot)
+        .where(hers, Assignment.slot_id != _BESIDE)
+        .order_by(Assignment.expires_at.desc())
         .limit(2)
         .subquery()
     )
-    unfinished = and_(Assignment.submitted_at.is_(None), Assignment.skipped_at.is_(None))
-    still_hers = and_(Slot.holder_id == _USER, Slot.submitted_at.is_(None))
     return (
         select(Assignment)
         .join(Assignment.slot)
-        .join(last_held, last_held.c.id == Slot.id)
+        .join(last, last.c.id == Assignment.id)
         .options(contains_eager(Assignment.slot))
-        .where(Assignment.user_id == _USER, unfinished, still_hers)
-        .order_by(
-            (Slot.leased_until > _NOW).desc().nulls_last(), Assignment.ahead, Slot.leased_until.desc().nulls_last()
-        )
+        .where(hers)
+        .order_by((Slot.leased_until > _NOW).desc().nulls_last(), Assignment.ahead, Assignment.expires_at.desc())
         .limit(1)
         .with_for_update(of=[Assignment, Slot])
         .execution_options(populate_existing=True)

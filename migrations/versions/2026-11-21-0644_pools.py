@@ -14,6 +14,7 @@ down_revision = "5d3f8b61c0a7"
 branch_labels = None
 depends_on = None
 
+UNFINISHED = "submitted_at IS NULL AND skipped_at IS NULL"
 OPEN = "submitted_at IS NULL AND closed_at IS NULL"
 ORDER = ["project_id", "kind", sa.text("(- priority)"), "id"]  # ascending in all, so that a place is one range
 LISTS = (("users", "languages"), ("users", "skills"), ("prompts", "skills"))
@@ -46,12 +47,14 @@ def upgrade() -> None:
         "UPDATE slots SET holder_id = NULL WHERE submitted_at IS NULL AND closed_at IS NOT NULL"
         " AND (leased_until IS NULL OR leased_until <= now())"
     )
+    op.drop_index("ix_assignments_user_id_open", table_name="assignments")
     op.create_index(
-        "ix_slots_held",
-        "slots",
-        ["holder_id", "project_id", "kind", sa.text("leased_until DESC NULLS LAST")],
-        postgresql_where=sa.text("submitted_at IS NULL AND holder_id IS NOT NULL"),
+        "ix_assignments_user_id_open",
+        "assignments",
+        ["user_id", "project_id", "kind", sa.text("expires_at DESC")],
+        postgresql_where=sa.text(UNFINISHED),
     )
+    op.execute("ALTER TABLE slots SET (fillfactor = 80)")
 
 
 def make_tables() -> None:
@@ -89,7 +92,14 @@ def make_tables() -> None:
 
 def downgrade() -> None:
     op.execute("UPDATE slots SET holder_id = NULL WHERE submitted_at IS NULL AND leased_until IS NULL")
-    op.drop_index("ix_slots_held", table_name="slots")
+    op.execute("ALTER TABLE slots RESET (fillfactor)")
+    op.drop_index("ix_assignments_user_id_open", table_name="assignments")
+    op.create_index(
+        "ix_assignments_user_id_open",
+        "assignments",
+        ["user_id", "project_id", "kind"],
+        postgresql_where=sa.text(UNFINISHED),
+    )
     op.drop_index("ix_slots_reserved", table_name="slots")
     op.drop_index("ix_slots_open", table_name="slots")
     before = ["project_id", "kind", sa.text("priority DESC"), "id"]

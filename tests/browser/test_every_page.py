@@ -45,6 +45,8 @@ ADDRESSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("/history/ranking/{ranking}/edit", "/history/demonstration/{answer}/edit"),
     ),
     "/me/work": (("labeler",), ("/me/work",)),
+    "/users/{user_id}/abilities": (("admin",), ("/users/1/abilities",)),
+    "/projects/{slug}/members": (("admin",), ("/projects/house/members", "/projects/court/members")),
     "/projects/{slug}/labelers": (STAFF, ("/projects/house/labelers", "/projects/empty/labelers")),
     "/projects/{slug}/positions": (STAFF, ("/projects/house/positions", "/projects/empty/positions")),
     "/projects/{slug}/gold-items/new": (STAFF, ("/projects/house/gold-items/new",)),

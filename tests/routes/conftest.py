@@ -26,6 +26,7 @@ from app.models import (
 )
 from app.services import (
     gold_items,
+    members,
     projects,
     prompts,
     qualification_grants,
@@ -149,6 +150,7 @@ def world(session: Session, comparison: Comparison, admin: Person) -> dict[str, 
     attempt = take(session, project, scratch)
     grant = qualification_grants.grant(session, project, scratch, "attempt", "For the tests.", admin.user)
     qualifications.end_qualification(session, qualification.id, admin.user)
+    members.add_member(session, project, scratch, admin.user)
     session.commit()
     return {
         "project": "village", "slug": "village", "kind": "demonstrations", "job_id": job.id,

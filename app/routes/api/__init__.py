@@ -16,6 +16,7 @@ from app.routes.api import (
     jobs,
     label_schemas,
     labels,
+    members,
     positions,
     projects,
     prompt_reports,
@@ -50,6 +51,7 @@ router = APIRouter(prefix="/api/v1", responses=ERRORS)
 NOUNS = (
     assignments,
     projects,
+    members,
     guidelines,
     label_schemas,
     prompts,

@@ -9,11 +9,12 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from app.models import Project
+from app.models.columns import Role
 from app.routes.api.label_schemas import Flag
 from app.routes.api.shapes import Request, Slug, Stored
 from app.rules.label_schemas import MOST_FLAGS
 from app.security import AnyToken, SessionDep, TokenAdmin, TokenReader
-from app.services import audit, projects, rounds
+from app.services import audit, members, projects, rounds
 
 router = APIRouter(tags=["projects"])
 
@@ -41,6 +42,7 @@ class ProjectSettings(ProjectOut):
 
     base_model: str = Field(examples=["starter/model"])
     overlap: int = Field(description="Labelers a task.", examples=[1])
+    open_to_all: bool = Field(description="Whether everybody may label; else the members alone (`/members`).")
     demonstration_threshold: int = Field(description="New demonstrations that start a fine-tuning.", examples=[100])
     ranking_threshold: int = Field(description="New rankings that start a reward model.", examples=[300])
     comparisons_per_round: int = Field(description="Prompts that are sampled for ranking.", examples=[400])
@@ -82,6 +84,7 @@ class ProjectIn(Request):
     chat: bool = False
     improves_responses: bool = False
     labelers_write_prompts: bool = False
+    open_to_all: bool = Field(True, description="Whether everybody may label; else the members alone.")
     use_case_texts: list[str] = Field(default=[])
     gold_rate: Rate = 0.0
     repeat_rate: Rate = 0.0
@@ -97,7 +100,7 @@ class ProjectChanges(Request):
 
     name: str | None = Field(None, max_length=120)
     responses_per_prompt: int | None = Field(None, ge=2, le=9)
-    overlap: int | None = Field(None, ge=1, le=20)
+    overlap: int | None = Field(None, ge=1, le=20, description="Open tasks get or lose slots by it.")
     demonstration_threshold: Count | None = None
     ranking_threshold: Count | None = None
     comparisons_per_round: Count | None = None
@@ -105,6 +108,7 @@ class ProjectChanges(Request):
     chat: bool | None = None
     improves_responses: bool | None = None
     labelers_write_prompts: bool | None = None
+    open_to_all: bool | None = None
     use_case_texts: list[str] | None = None
     gold_rate: Rate | None = None
     repeat_rate: Rate | None = None
@@ -117,8 +121,10 @@ class ProjectChanges(Request):
 
 @router.get("/projects")
 def list_projects(session: SessionDep, user: AnyToken) -> list[ProjectOut]:
-    """The projects of this installation."""
-    return [ProjectOut.model_validate(project) for project in projects.list_projects(session)]
+    """The projects of this installation; for a labeler, those that she may label in."""
+    hers = user.role == Role.LABELER
+    found = members.list_open_projects(session, user) if hers else projects.list_projects(session)
+    return [ProjectOut.model_validate(project) for project in found]
 
 
 @router.post("/projects", status_code=201)

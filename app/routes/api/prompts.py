@@ -37,7 +37,9 @@ def jsonl_body(example: str, description: str) -> dict[str, Any]:
 
 PROMPTS_BODY = jsonl_body(
     '{"prompt": "Who bakes the bread?", "id": "p1", "use_case": "open_qa"}\n',
-    "One JSON object a line: `messages` or `prompt`; optionally `id`, `use_case`, `split`.",
+    "One JSON object a line: `messages` or `prompt`; optionally `id`, `use_case`, `split`, "
+    "`language` (a code such as de; else it is told from the text where that is clear) and `skills` (a list: only "
+    "labelers who have all of them get the prompt).",
 )
 DEMONSTRATIONS_BODY = jsonl_body(
     '{"prompt": "Who bakes the bread?", "response": "Old Marta."}\n', "As for prompts, and `response`."

@@ -34,6 +34,8 @@ class UserOut(Stored):
     role: Role
     group: LabelerGroup = Field(validation_alias="labeler_group")
     simulated: bool
+    languages: list[str] = Field(description="In which she labels. Empty: in every one.", examples=[["de", "en"]])
+    skills: list[str] = Field(description="Prompts that need skills are for those who have them.", examples=[["maths"]])
     disabled_at: datetime | None
     created_at: datetime
 
@@ -56,6 +58,13 @@ class GroupIn(Request):
     group: LabelerGroup = Field(examples=["held_out"])
 
 
+class AbilitiesIn(Request):
+    """What she may label; what is not given stays."""
+
+    languages: list[str] | None = Field(None, max_length=50, examples=[["de", "en"]])
+    skills: list[str] | None = Field(None, max_length=50, examples=[["maths"]])
+
+
 @router.get("/me")
 def show_me(session: SessionDep, user: AnyToken) -> UserOut:
     """Who this token acts as."""
@@ -76,6 +85,15 @@ def create_user(session: SessionDep, user: TokenAdmin, body: UserIn) -> InvitedO
     return InvitedOut(
         **UserOut.model_validate(person).model_dump(exclude={"group"}), labeler_group=person.labeler_group, link=link
     )
+
+
+@router.patch("/users/{user_id}")
+def set_abilities(session: SessionDep, user: TokenAdmin, user_id: ItemId, body: AbilitiesIn) -> UserOut:
+    """Set languages and skills. Her next task follows them; what she holds or has sent stays."""
+    person = users.get_user(session, user_id)
+    languages = person.languages if body.languages is None else body.languages
+    skills = person.skills if body.skills is None else body.skills
+    return UserOut.model_validate(users.set_abilities(session, person, languages, skills, user))
 
 
 @router.post("/users/{user_id}/link", status_code=201)
