@@ -180,7 +180,7 @@ def is_for(kind: str, *or_else: ColumnElement[bool]) -> ColumnElement[bool]:
     """
     return and_(
         ~_has_had(kind, *or_else),
-        *([~_has_reviewed()] if kind == TaskKind.RANKING else []),
+        *([~_has_seen_otherwise()] if kind == TaskKind.RANKING else []),
         Prompt.author_id.is_distinct_from(_USER),
         or_(Prompt.language.is_(None), func.cardinality(_LANGUAGES) == 0, Prompt.language == any_(_LANGUAGES)),
         Prompt.skills.contained_by(_SKILLS),
@@ -221,12 +221,14 @@ def _has_had(kind: str, *or_else: ColumnElement[bool]) -> ColumnElement[bool]:
     return case((Slot.purpose == _LABEL, label), else_=other)
 
 
-def _has_reviewed() -> ColumnElement[bool]:
-    """She has seen what others say of these responses."""
-    review = aliased(Slot)
-    hers = and_(review.holder_id == _USER, review.kind == literal_column("'review'"))
-    seen: Select[Any] = select(literal_column("1")).where(review.comparison_id == Slot.comparison_id, hers)
-    return exists(seen.offset(literal_column("0")))
+def _has_seen_otherwise() -> ColumnElement[bool]:
+    """She was given these responses to measure her, or has seen what others say of them in a review."""
+    other = aliased(Slot)
+    reviewed = and_(other.holder_id == _USER, other.kind == literal_column("'review'"))
+    seen: Select[Any] = select(literal_column("1")).where(
+        other.comparison_id == Slot.comparison_id, or_(other.reserved_for_id == _USER, reviewed)
+    )
+    return and_(Slot.purpose == _LABEL, exists(seen.offset(literal_column("0"))))
 
 
 def _left_behind(kind: str) -> ColumnElement[int | None]:

@@ -130,6 +130,7 @@ def test_what_she_left_with_a_draft_is_what_waits(
     assignments.save_draft(session, left.id, ada, {"text": "Begun"})
     elsewhere = {"leased_until": func.now() + timedelta(hours=1), "holder_id": make_user("bo").id}
     session.execute(update(Slot).where(Slot.id == left.slot_id).values(elsewhere))
+    session.execute(update(Assignment).where(Assignment.id == left.id).values(expires_at=func.now()))
     session.expire_all()
     current = claim(session, project, ada)
     assert current.id != left.id
