@@ -133,9 +133,9 @@ def claim_ahead(session: SessionDep, user: CurrentUser, assignment_id: int) -> R
 
 
 @router.post("/assignments/{assignment_id}/leave", status_code=204)
-def leave_ahead(session: SessionDep, user: CurrentUser, assignment_id: int) -> None:
-    """Give back a task that was fetched ahead and never shown."""
-    ahead.leave_ahead(session, assignment_id, user)
+def leave(session: SessionDep, user: CurrentUser, assignment_id: int) -> None:
+    """Sent by the page as it goes; an idle page sends nothing and its hold ends by itself."""
+    assignments.leave_task(session, assignment_id, user)
 
 
 @router.post("/assignments/{assignment_id}/resume")

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 T = TypeVar("T")
+LEFT = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class SlotState:
 
 def lease_end(now: datetime, minutes: int) -> datetime:
     return now + timedelta(minutes=minutes)
+
+
+def leave_end(now: datetime) -> datetime:
+    """When the hold of somebody who has left her page ends: a reload is quicker than this, a lunch is not."""
+    return now + LEFT
 
 
 def may_claim(slot: SlotState, now: datetime) -> bool:

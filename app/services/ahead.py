@@ -35,12 +35,6 @@ def claim_ahead(session: Session, assignment_id: int, user: User) -> Assignment 
         return None
 
 
-def leave_ahead(session: Session, assignment_id: int, user: User) -> None:
-    """She goes without having seen it: somebody else may have it. One that she has seen stays hers."""
-    if assignments.lock_for_submission(session, assignment_id, user).ahead:
-        assignments.release_task(session, assignment_id, user)
-
-
 def _in_her_hands(session: Session, assignment: Assignment, user: User) -> bool:
     slot = assignment.slot
     open_ = assignment.submitted_at is None and assignment.skipped_at is None and slot.holder_id == user.id

@@ -103,6 +103,22 @@ def renew_lease(session: Session, assignment_id: int, user: User) -> datetime:
     return assignment.expires_at
 
 
+def leave_task(session: Session, assignment_id: int, user: User) -> datetime:
+    """Her page is gone, for a reload or for good: the hold ends soon, unless a sign of life comes before. Her end of it.
+
+    A task that was claimed ahead and that she has not seen goes back at once.
+    """
+    assignment, now = lock_now(session, assignment_id, user)
+    if assignment.ahead:
+        assignment.expires_at = now
+        _free_slot(assignment.slot, user)
+    elif _holds(assignment.slot, user, now):
+        end = min(assignment.slot.leased_until or now, rules.leave_end(now))
+        assignment.slot.leased_until = assignment.expires_at = end
+    session.flush()
+    return assignment.expires_at
+
+
 def release_task(session: Session, assignment_id: int, user: User) -> None:
     """Give the task back; her draft stays and she gets it again first when it is still open."""
     assignment, now = lock_now(session, assignment_id, user)

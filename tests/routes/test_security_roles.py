@@ -45,6 +45,7 @@ LABELER = {
     ("POST", f"{API}/assignments/{{assignment_id}}/renewal"),
     ("POST", f"{API}/assignments/{{assignment_id}}/ahead"),
     ("POST", f"{API}/assignments/{{assignment_id}}/release"),
+    ("POST", f"{API}/assignments/{{assignment_id}}/leave"),
     ("POST", f"{API}/assignments/{{assignment_id}}/skip"),
     ("POST", f"{API}/assignments/{{assignment_id}}/submission"),
     ("POST", f"{API}/assignments/{{assignment_id}}/undo"),

@@ -84,7 +84,7 @@ def test_left_unseen_it_goes_to_somebody_else(session: Session, make_project: Ma
     current = claim(session, project, ada)
     waiting = claim_ahead(session, current, ada)
     assert assignments.claim_assignment(session, project, bo, KIND) is None
-    ahead.leave_ahead(session, waiting.id, ada)
+    assignments.leave_task(session, waiting.id, ada)
     assert claim(session, project, bo).prompt_id == waiting.prompt_id
     assert ahead.claim_ahead(session, current.id, ada) is None
     assert claim(session, project, ada).id == current.id
@@ -95,7 +95,7 @@ def test_one_that_she_has_seen_is_not_taken_from_her_by_leaving(session: Session
     waiting = claim_ahead(session, current, ada)
     demonstrations.submit_demonstration(session, current.id, ada, uuid4(), "Mine.")
     claim(session, project, ada)
-    ahead.leave_ahead(session, waiting.id, ada)  # another page of hers, closed late
+    assignments.leave_task(session, waiting.id, ada)  # another page of hers, closed late
     assert waiting.slot.holder_id == ada.id
     assert held(session, ada) == 1
 

@@ -195,3 +195,17 @@ def test_a_held_task_comes_before_one_that_was_left_and_is_free_again(
     again = assignments.claim_task(session, project, ada, "demonstration")
     assert again is not None
     assert again.assignment.id == held.assignment.id
+
+
+def test_a_task_whose_page_is_left_is_free_two_minutes_later_unless_she_is_back(
+    session: Session, make_project: MakeProject, make_user: MakeUser
+) -> None:
+    project, ada = make_project(prompt_count=1), make_user("ada")
+    held = assignments.claim_assignment(session, project, ada, "demonstration")
+    assert held is not None
+    soon = assignments.database_now(session) + timedelta(minutes=2)
+    assert abs(assignments.leave_task(session, held.id, ada) - soon) < timedelta(seconds=30)
+    assert held.slot.leased_until == held.expires_at
+    first = held.expires_at
+    assert assignments.leave_task(session, held.id, ada) == first  # another page of hers goes: no longer for that
+    assert assignments.renew_lease(session, held.id, ada) > soon + timedelta(minutes=2)

@@ -260,6 +260,15 @@ def claim_ahead(session: SessionDep, user: TokenUser, assignment_id: ItemId) -> 
     return _assignment_out(assignments.load_task(session, assignment.id, user))
 
 
+@router.post("/assignments/{assignment_id}/leave")
+def leave_task(session: SessionDep, user: TokenUser, assignment_id: ItemId) -> LeaseOut:
+    """You turn to something else: the hold ends within two minutes, unless you renew it or save a draft before.
+
+    What was held ahead and never asked for goes back at once.
+    """
+    return LeaseOut(expires_at=assignments.leave_task(session, assignment_id, user))
+
+
 @router.post("/assignments/{assignment_id}/release", status_code=204)
 def release_task(session: SessionDep, user: TokenUser, assignment_id: ItemId) -> None:
     """Give the task back for now; the draft stays."""

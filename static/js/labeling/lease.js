@@ -1,4 +1,5 @@
-/* Holds the task while she works on it: a sign of life every other minute of activity, none when she has left. */
+/* Holds the task while she works on it: a sign of life every other minute of activity, none when she is idle. When the page
+   goes it says so, and the hold ends two minutes later: enough for a reload, and nobody waits for a task that nobody does. */
 
 import { t } from "../translate.js";
 import { idleFor } from "./presence.js";
@@ -10,11 +11,13 @@ export class Lease {
   constructor({ assignment, expiresAt, ended, held, lost }) {
     this.url = `/assignments/${assignment}/lease`;
     this.expires = new Date(expiresAt);
-    this.every = Math.min(120_000, Math.max(5_000, (this.expires - Date.now()) / 4));
+    this.every = Math.min(100_000, Math.max(5_000, (this.expires - Date.now()) / 4));
     Object.assign(this, { ended, held, lost });
     this.over = false;
     this.renewed = Date.now();
     this.clock = setInterval(() => this.look(), 1000);
+    addEventListener("pagehide", this.leave = () => { if (!this.over) navigator.sendBeacon(`/assignments/${assignment}/leave`); });
+    addEventListener("pageshow", this.back = (event) => { if (event.persisted && !this.over) this.renew(); });
   }
 
   look() {
@@ -35,7 +38,7 @@ export class Lease {
     if (answer.ok) {
       this.until((await answer.json()).expires_at);
     } else if (answer.status === 409 || answer.status === 404) {
-      clearInterval(this.clock);
+      this.stop();
       this.lost(await sentence(answer));
     }
   }
@@ -49,7 +52,11 @@ export class Lease {
     this.held(this.expires);
   }
 
-  stop() { clearInterval(this.clock); }
+  stop() {
+    clearInterval(this.clock);
+    removeEventListener("pagehide", this.leave);
+    removeEventListener("pageshow", this.back);
+  }
 }
 
 /** What the server says went wrong, in its own words. */
