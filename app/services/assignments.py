@@ -104,7 +104,7 @@ def renew_lease(session: Session, assignment_id: int, user: User) -> datetime:
 
 
 def leave_task(session: Session, assignment_id: int, user: User) -> datetime:
-    """Her page is gone, for a reload or for good: the hold ends soon, unless a sign of life comes before. Her end of it.
+    """Her page is gone, for a reload or for good: the hold ends soon, unless a sign of life comes. Returns its end.
 
     A task that was claimed ahead and that she has not seen goes back at once.
     """
