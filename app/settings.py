@@ -51,7 +51,11 @@ class Settings(BaseSettings):
         "HOME/secret.key (mode 0600). Required when DATABASE_URL is set.",
     )
     web_threads: int = Field(40, ge=1, description="Threads that answer requests in one web process.")
-    database_pool: int = Field(20, ge=1, description="Database connections kept by one process.")
+    database_pool: int = Field(
+        10,
+        ge=1,
+        description="Database connections kept by one process: as many requests are worked on at once. More cost more.",
+    )
     body_limit: int = Field(2_000_000, ge=1024, description="Largest request body in bytes, imports excepted.")
     import_limit: int = Field(256_000_000, ge=1024, description="Largest import in bytes.")
     import_rows: int = Field(1_000_000, ge=1, description="Largest import in rows.")

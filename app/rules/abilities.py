@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from app.rules.languages import CODE
+from app.rules.languages import CODE, CODES
 
 MOST = 50
+BY_NAME = {name.lower(): code for name, code in CODES.items()}
 SKILL = re.compile(r"[a-z0-9][a-z0-9 ._+#-]{0,39}")
 
 
@@ -19,13 +20,13 @@ def language_problem(language: Any) -> str | None:
     """Why it is no language code, as a sentence; None when it is one."""
     if isinstance(language, str) and len(language) <= 20 and CODE.fullmatch(language):
         return None
-    return f"{str(language)[:40]!r} is no language code: use de, en or pt-br."
+    return f"“{str(language)[:40]}” is no language code: use de, en or pt-br."
 
 
 def skill_problem(skill: Any) -> str | None:
     if isinstance(skill, str) and SKILL.fullmatch(skill):
         return None
-    return f"{str(skill)[:40]!r} is no skill: 1 to 40 small letters, digits, spaces and . _ + # -."
+    return f"“{str(skill)[:40]}” is no skill: use 1 to 40 small letters, digits, spaces or . _ + # -."
 
 
 def skills_problem(skills: Any) -> str | None:
@@ -43,3 +44,8 @@ def parse_list(typed: str) -> list[str]:
 def tidy(names: Iterable[str]) -> list[str]:
     """Small letters, no blanks around, each once, in order."""
     return sorted({" ".join(name.lower().split()) for name in names} - {""})
+
+
+def tidy_languages(names: Iterable[str]) -> list[str]:
+    """The same with the names that are known turned into codes: German is de."""
+    return sorted({BY_NAME.get(name, name) for name in tidy(names)})

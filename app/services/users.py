@@ -15,7 +15,7 @@ from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.models import Demonstration, Invitation, Ranking, SnapshotItem, User, UserSession
 from app.models.columns import LabelerGroup, Role
 from app.names import named
-from app.rules.abilities import MOST, language_problem, skill_problem, tidy
+from app.rules.abilities import MOST, language_problem, skill_problem, tidy, tidy_languages
 from app.services import audit, claims
 from app.services.passwords import check_password, hash_password, hash_token, new_token, verify_password
 from app.services.sign_ins import find_session_user, sign_in, sign_out, start_session
@@ -233,7 +233,7 @@ def set_abilities(session: Session, user: User, languages: list[str], skills: li
 
     Raises Invalid.
     """
-    languages, skills = tidy(languages), tidy(skills)
+    languages, skills = tidy_languages(languages), tidy(skills)
     errors = [{"field": "languages", "message": problem} for each in languages if (problem := language_problem(each))]
     errors += [{"field": "skills", "message": problem} for each in skills if (problem := skill_problem(each))]
     if len(languages) > MOST or len(skills) > MOST:

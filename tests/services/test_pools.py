@@ -80,7 +80,7 @@ def test_a_claim_gives_prompts_in_her_languages(
     got = [session.get_one(Prompt, send(session, project, ada).prompt_id) for _ in range(2)]
     assert [prompt.language for prompt in got] == ["en", None]
     assert claim(session, project, ada) is None
-    users.set_abilities(session, ada, ["en", "de"], [], boss)
+    users.set_abilities(session, ada, ["en", "German"], [], boss)
     german = claim(session, project, ada)
     assert german is not None
     assert session.get_one(Prompt, german.prompt_id).language == "de"
@@ -100,7 +100,7 @@ def test_a_prompt_that_needs_skills_waits_for_who_has_all_of_them(
 def test_abilities_are_checked(session: Session, make_user: MakeUser) -> None:
     ada, boss = make_user("ada"), make_user("boss", role="admin")
     with pytest.raises(Invalid) as refused:
-        users.set_abilities(session, ada, ["german"], ["a,b"], boss)
+        users.set_abilities(session, ada, ["Germanish"], ["a,b"], boss)
     assert [entry["field"] for entry in refused.value.extra["errors"]] == ["languages", "skills"]
     assert (ada.languages, ada.skills) == ([], [])
 
