@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.errors import Forbidden, NotFound, NotQualified
 from app.models import Assignment, Project, User
+from app.models.columns import TaskKind
 from app.services import assignments, guidelines
 from app.translation import gettext as _
 
@@ -26,6 +27,8 @@ def claim_ahead(session: Session, assignment_id: int, user: User) -> Assignment 
     current = session.scalar(mine.options(joinedload(Assignment.slot, innerjoin=True)))
     if current is None:
         raise NotFound(_("There is no such task of yours."))
+    if current.kind not in list(TaskKind):
+        return None  # reviews are not fetched ahead
     if not _in_her_hands(session, current, user) or not guidelines.has_read_current(session, current.project_id, user):
         return None
     project = session.get_one(Project, current.project_id)

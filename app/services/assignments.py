@@ -31,6 +31,7 @@ class Shown:
 
     id: UUID
     text: str
+    original_id: str | None  # of a copy or an edit: the completion that it repeats or betters
 
 
 @dataclass(frozen=True)
@@ -296,7 +297,7 @@ def _own_assignment(session: Session, assignment_id: int, user: User) -> Assignm
 def _task(session: Session, project: Project, assignment: Assignment) -> Task:
     ids = {"prompt_id": assignment.prompt_id, "comparison_id": assignment.comparison_id}
     prompt, shown = session.execute(_SHOWN, ids).one()
-    by_id = {row["id"]: Shown(UUID(row["id"]), row["text"]) for row in shown or []}
+    by_id = {row["id"]: Shown(UUID(row["id"]), row["text"], row["original_id"]) for row in shown or []}
     return Task(assignment, project, prompt, [by_id[key] for key in assignment.order_shown])
 
 
@@ -315,7 +316,8 @@ _taken_on = (
     .add_cte(_leased.values(holder_id=_its["user_id"], leased_until=_its["expires_at"]).cte("leased"))
 )
 _TAKE_ON = select(Assignment).from_statement(_taken_on)
-_completions = select(func.jsonb_agg(func.jsonb_build_object("id", Completion.id, "text", Completion.text)))
+_row = func.jsonb_build_object("id", Completion.id, "text", Completion.text, "original_id", Completion.original_id)
+_completions = select(func.jsonb_agg(_row))
 _of_comparison = Completion.comparison_id == bindparam("comparison_id", type_=BigInteger)
 _SHOWN = select(Prompt, _completions.where(_of_comparison).scalar_subquery()).where(Prompt.id == bindparam("prompt_id"))
 _OWNED = (Assignment.id == bindparam("assignment_id"), Assignment.user_id == bindparam("user_id"))
