@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import sys
 import threading
@@ -38,17 +39,20 @@ class Tally:
 
 
 class Labeler(threading.Thread):
-    """Claims, ranks and submits until two looks in a row find nothing."""
+    """Claims, ranks after about `pause` seconds, submits, `until` then or until three looks in a row find nothing."""
 
-    def __init__(self, place: Installation, token: str, tally: Tally, seed: int) -> None:
+    def __init__(
+        self, place: Installation, token: str, tally: Tally, seed: int, pause: float = 0, until: float = math.inf
+    ) -> None:
         super().__init__(daemon=True)
         self.place, self.token, self.tally, self.rng = place, token, tally, random.Random(seed)
+        self.pause, self.until = pause, until
 
     def run(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
         with httpx.Client(base_url=f"{self.place.url}/api/v1", headers=headers, timeout=60) as client:
             empty = 0
-            while empty < 3:
+            while empty < 3 and time.monotonic() < self.until:
                 start = time.perf_counter()
                 answer = client.post(f"/projects/{self.place.project}/assignments", json={"kind": "ranking"})
                 self.tally.claim.append(time.perf_counter() - start)
@@ -60,6 +64,7 @@ class Labeler(threading.Thread):
                 if answer.status_code != 201:
                     self.tally.errors[f"claim {answer.status_code}"] += 1
                     continue
+                time.sleep(self.pause * self.rng.uniform(0.5, 1.5))
                 self.finish(client, answer.json())
 
     def finish(self, client: httpx.Client, task: dict) -> None:

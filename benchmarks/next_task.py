@@ -11,18 +11,20 @@ Ends with 1 when the median is above 100 ms.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import shutil
 import statistics
 import sys
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.async_api import BrowserContext, Page, async_playwright
+from sqlalchemy.orm import Session
 
 from app.database import transaction
 from app.services import guidelines, users
 from app.services.sign_ins import start_session
-from benchmarks.installation import installation
+from benchmarks.installation import Installation, installation
 
 LIMIT = 100
 # Survives page loads: the moment of the key press is kept in the session storage, on the clock that pages share.
@@ -45,45 +47,58 @@ seen(from ? "" : location.pathname);
 """
 
 
-def send_one(page: Page, responses: int, cold: bool) -> float:
-    """Rate all, confirm, send; milliseconds until the next prompt is there."""
+async def send_one(page: Page, responses: int, cold: bool = False, reads: float = 0.5) -> float:
+    """Rate all, read for so many seconds, confirm, send; milliseconds until the next prompt is there."""
     before = page.url
     for number in range(responses):
-        page.keyboard.press(str(1 + number % 7))
-        page.wait_for_timeout(40)
+        await page.keyboard.press(str(1 + number % 7))
+        await page.wait_for_timeout(40)
     if not cold:
-        page.wait_for_timeout(500)  # she reads; the next page has come meanwhile
-    page.keyboard.press("Enter")
-    page.keyboard.press("Enter")
-    page.wait_for_timeout(100)
-    page.keyboard.press("Enter")
-    page.wait_for_url(lambda url: url != before)
-    while (waited := page.evaluate("sessionStorage.getItem('waited')")) is None:
-        page.wait_for_timeout(20)  # wait_for_function needs eval, which our pages refuse
-    page.evaluate("sessionStorage.removeItem('waited')")
-    page.locator("body[data-ready]").wait_for()
-    page.wait_for_timeout(150)
+        await page.wait_for_timeout(1000 * reads)  # the next page has come meanwhile
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Enter")
+    await page.wait_for_timeout(100)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(lambda url: url != before)
+    while (waited := await page.evaluate("sessionStorage.getItem('waited')")) is None:
+        await page.wait_for_timeout(20)  # wait_for_function needs eval, which our pages refuse
+    await page.evaluate("sessionStorage.removeItem('waited')")
+    await page.locator("body[data-ready]").wait_for()
+    await page.wait_for_timeout(150)
     return float(waited)
 
 
-def measure(url: str, cookie: dict[str, str], project: str, responses: int, tasks: int, cold: bool) -> list[float]:
+async def open_first(context: BrowserContext, place: Installation, session_token: str) -> Page:
+    """Her first ranking on the screen, in a context of her own."""
+    await context.add_cookies([{"name": "tutelage", "value": session_token, "url": place.url}])
+    await context.add_init_script(CLOCK)
+    page = await context.new_page()
+    await page.goto(f"{place.url}/projects/{place.project}/rank")
+    await page.get_by_role("button", name="Next ranking").click()
+    await page.locator("body[data-ready]").wait_for()
+    return page
+
+
+async def measure(place: Installation, session_token: str, responses: int, tasks: int, cold: bool) -> list[float]:
     path = shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, headless=True, args=["--no-sandbox"])
-        context = browser.new_context(base_url=url, viewport={"width": 1440, "height": 900})
-        context.add_cookies([{"name": name, "value": value, "url": url} for name, value in cookie.items()])
-        context.add_init_script(CLOCK)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, headless=True, args=["--no-sandbox"])
+        context = await browser.new_context(viewport={"width": 1440, "height": 900})
         if cold:
-            context.route("**/ahead", lambda route: route.fulfill(status=204))
-        page = context.new_page()
-        page.goto(f"/projects/{project}/rank")
-        page.get_by_role("button", name="Next ranking").click()
-        page.locator("body[data-ready]").wait_for()
+            await context.route("**/ahead", lambda route: route.fulfill(status=204))
+        page = await open_first(context, place, session_token)
         for _ in range(5):
-            send_one(page, responses, cold)  # warm
-        times = [send_one(page, responses, cold) for _ in range(tasks)]
-        browser.close()
+            await send_one(page, responses, cold)  # warm
+        times = [await send_one(page, responses, cold) for _ in range(tasks)]
+        await browser.close()
     return times
+
+
+def make_browser_labeler(session: Session, name: str) -> str:
+    """A labeler who has read the guidelines; returns the token of her session."""
+    user = users.create_user(session, name, name.title(), "labeler")
+    guidelines.note_reading(session, guidelines.get_guideline(session, 1, 1), user)
+    return start_session(session, user)
 
 
 def main() -> int:
@@ -94,10 +109,8 @@ def main() -> int:
     options = parser.parse_args()
     with installation(options.tasks + 10, options.responses, 1, 0) as place:
         with transaction() as session:
-            ada = users.create_user(session, "ada", "Ada", "labeler")
-            guidelines.note_reading(session, guidelines.get_guideline(session, 1, 1), ada)
-            token = start_session(session, ada)
-        times = measure(place.url, {"tutelage": token}, place.project, options.responses, options.tasks, options.cold)
+            token = make_browser_labeler(session, "ada")
+        times = asyncio.run(measure(place, token, options.responses, options.tasks, options.cold))
     result: dict[str, Any] = {
         "responses": options.responses,
         "tasks": len(times),
