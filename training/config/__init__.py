@@ -1,0 +1,46 @@
+"""What a job is told: one plain dataclass per program, read from `config.json` in its job folder.
+
+Standard library only, because the application imports this package to write and to check a job's settings.
+Unknown keys are refused and missing ones take the default, which is the "starter" preset.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training.config.base import BaseConfig, ConfigError, Policy
+from training.config.optimiser import Optimiser
+from training.config.ppo import PPOConfig
+from training.config.presets import PRESETS
+from training.config.reward import RewardConfig
+from training.config.sample import SampleConfig
+from training.config.sft import SFTConfig
+
+__all__ = [
+    "CONFIGS",
+    "PRESETS",
+    "BaseConfig",
+    "ConfigError",
+    "Optimiser",
+    "PPOConfig",
+    "Policy",
+    "RewardConfig",
+    "SFTConfig",
+    "SampleConfig",
+    "preset",
+]
+
+CONFIGS: dict[str, type[BaseConfig]] = {
+    "sft": SFTConfig,
+    "sample": SampleConfig,
+    "reward": RewardConfig,
+    "ppo": PPOConfig,
+}
+
+def preset(name: str, kind: str, **overrides: Any) -> BaseConfig:
+    """The preset `name` for a program ("sft", "sample", "reward", "ppo"), with paths and changes on top."""
+    if name not in PRESETS:
+        raise ConfigError({"preset": f"{name!r} is unknown; use one of: {', '.join(PRESETS)}."})
+    if kind not in CONFIGS:
+        raise ConfigError({"kind": f"{kind!r} is unknown; use one of: {', '.join(CONFIGS)}."})
+    return CONFIGS[kind].from_dict({**PRESETS[name][kind], **overrides})

@@ -1,0 +1,96 @@
+"""The papers' numbers, by preset and program; what is not named here keeps its default.
+
+"starter" is the defaults themselves: the tiny built-in model on two CPU cores. "instructgpt" is arXiv 2203.02155,
+appendix C; "stiennon" is arXiv 2009.01325, appendix B.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "starter": {"sft": {}, "sample": {}, "reward": {}, "ppo": {}},
+    "instructgpt": {
+        "sft": {
+            "epochs": 16,
+            "batch_size": 32,
+            "lr": 9.65e-6,
+            "dropout": 0.2,
+            "bf16": True,
+            "max_length": 2048,
+            "max_prompt_tokens": 1024,
+        },
+        "sample": {"samples_per_prompt": 9, "max_new_tokens": 1024, "max_prompt_tokens": 1024, "bf16": True},
+        "reward": {
+            "epochs": 1,
+            "batch_size": 64,
+            "lr": 9e-6,
+            "readout": "last",
+            "head_lr_scale": 1.0,
+            "logprob_weight": False,
+            "pair_weight": "equal",
+            "bf16": True,
+            "max_length": 2048,
+        },
+        "ppo": {
+            "episodes": 256_000,
+            "batch_size": 512,
+            "minibatch_size": 64,
+            "inner_epochs": 1,
+            "samples_per_prompt": 1,
+            "lr": 9.65e-6,
+            "lr_final": 1.0,
+            "warmup_steps": 10,
+            "advantage": "gae",
+            "value_lr": 9e-6,
+            "lam": 0.95,
+            "kl_coef": 0.02,
+            "ptx_coef": 27.8,
+            "ema": 0.992,
+            "bf16": True,
+            "max_new_tokens": 1024,
+            "max_prompt_tokens": 1024,
+            "value_warmup": 0,
+        },
+    },
+    "stiennon": {
+        "sft": {
+            "epochs": 1,
+            "batch_size": 128,
+            "lr": 6.35e-5,
+            "bf16": True,
+            "max_length": 2048,
+            "max_prompt_tokens": 1024,
+        },
+        "sample": {"samples_per_prompt": 2, "max_new_tokens": 48, "max_prompt_tokens": 1024, "bf16": True},
+        "reward": {
+            "epochs": 1,
+            "batch_size": 64,
+            "lr": 1.5e-5,
+            "readout": "last",
+            "head_lr_scale": 1.0,
+            "logprob_weight": False,
+            "pair_weight": "equal",
+            "bf16": True,
+            "max_length": 2048,
+        },
+        "ppo": {
+            "episodes": 1_000_000,
+            "batch_size": 512,
+            "minibatch_size": 64,
+            "inner_epochs": 4,
+            "samples_per_prompt": 1,
+            "lr": 1.5e-5,
+            "lr_final": 0.0,
+            "warmup_steps": 0,
+            "advantage": "gae",
+            "value_lr": 1.5e-5,
+            "lam": 0.95,
+            "kl_coef": 0.05,
+            "bf16": True,
+            "max_new_tokens": 48,
+            "max_prompt_tokens": 1024,
+            "value_warmup": 0,
+        },
+    },
+}

@@ -1,0 +1,44 @@
+"""Settings of sampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from training.config.base import BaseConfig, Policy, setting
+
+
+@dataclass(kw_only=True)
+class SampleConfig(BaseConfig):
+    """Sampling completions from one or several checkpoints."""
+
+    kind: ClassVar[str] = "sample"
+
+    policies: list[Policy] = setting(  # noqa: RUF009 (setting() is dataclasses.field())
+        help="List of {name, path}: the checkpoints to sample from."
+    )
+    samples_per_prompt: int = setting(4, "Samples of each policy for each prompt, where `plan` says nothing.", 1, 64)
+    plan: dict[str, dict[str, int]] | None = setting(  # noqa: RUF009 (as above)
+        None, "Prompt id -> {policy name: samples}. Prompts that are not named get none once a plan is given."
+    )
+    temperature: float = setting(1.0, "Sampling temperature.", above=0, maximum=10)
+    top_p: float = setting(1.0, "Nucleus: smallest set of tokens with this much probability.", above=0, maximum=1)
+    top_k: int = setting(0, "Only the k likeliest tokens; 0 takes all.", 0)
+    greedy: bool = setting(False, "Always the likeliest token (temperature, top_p and top_k are ignored).")
+    max_new_tokens: int = setting(96, "Longest response in tokens.", 1)
+    max_prompt_tokens: int = setting(384, "Longest prompt in tokens; a longer one is refused.", 4)
+    batch_rows: int = setting(256, "Rows decoded at once.", 1)
+
+    def check_together(self) -> dict[str, str]:
+        names = [policy.name for policy in self.policies]
+        if not names:
+            return {"policies": "is empty; name at least one {name, path}."}
+        if len(set(names)) != len(names):
+            return {"policies": "has two entries with the same name; names must differ."}
+        for prompt, counts in (self.plan or {}).items():
+            for name, count in counts.items():
+                if name not in names:
+                    return {"plan": f"prompt {prompt} asks for policy {name!r}, which is not in policies; add it."}
+                if not 0 <= count <= 64:
+                    return {"plan": f"prompt {prompt}, policy {name!r}: {count} samples; use 0 to 64."}
+        return {}
