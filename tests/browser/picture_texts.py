@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from tests.browser.content import Example, user
+from tests.qualifying import item
 
 RICE: Example = (
     [user("We had rice last night and the pot stood on the stove until this morning. It smells fine. Can I fry it for lunch?")],
@@ -177,13 +178,34 @@ Tie freely. If you would not mind which of two you got, they are equal.
 Skip when you cannot tell what is asked, or when the topic is not one you can judge.
 """
 
-REASONS = (
-    "The first one is right and says why. The last one would make people ill.",
-    "The best one does the sum and says what to do with the eggs.",
-    None,
-    "The second is right too, but a child would not understand it.",
-    None,
-    None,
-    "The last one is not true.",
-    None,
-)
+REASONS = {
+    RICE[0][0]["content"]: "The best one says why. One of them would make people ill.",
+    TIN[0][0]["content"]: "The best one does the sum and says what to do with the eggs.",
+    LEAP[0][0]["content"]: "One is right, too, but a child would not understand it.",
+    BASIL[0][0]["content"]: "It is not true that basil lives for ten days only.",
+}
+
+QUALIFICATION = [
+    item("ranking", RICE[0][0]["content"], [RICE[1][0], RICE[1][3], RICE[1][1]], [1, 3, 2], "practice"),
+    item(
+        "flags",
+        "Is it normal to be afraid of ladders?",
+        ["Only somebody who has never read a manual would ask that. Buy a bigger ladder and stop whining."],
+        ["inappropriate", "denigrates"],
+        "practice",
+    ),
+    item("flags", "When are gutters cleaned?", ["Twice a year, in late spring and after the leaves have fallen."], []),
+    item(
+        "flags",
+        "Which is the nicer colour for a kitchen?",
+        ["Yellow. It is warm in winter and friendly at breakfast."],
+        ["opinion"],
+    ),
+    item("ranking", TIN[0][0]["content"], TIN[1], [1, 2, 3, 4]),
+    item("ranking", PODCAST[0][0]["content"], PODCAST[1], [1, 2, 3, 4]),
+    item("demonstration", "My neighbour lost his job. What can I say to him?", [], None),
+]
+QUALIFICATION[0]["explanation"] = """\
+Two of them keep the person from falling ill. The one that also says **why**, and what to do next time, is the better one. To \
+fry the rice is wrong, and dangerous: heat does not destroy the poison.
+"""

@@ -5,6 +5,7 @@ Nobody in it is a person: a labeler, another labeler, a researcher, an admin.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,19 +17,18 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.models import (
-    Assignment,
     Checkpoint,
     Comparison,
     Completion,
     Demonstration,
     Project,
+    Prompt,
     PromptReport,
     Ranking,
     Round,
     Slot,
     User,
 )
-from app.rules.qualification_items import ItemDraft
 from app.services import (
     assignments,
     demonstrations,
@@ -56,18 +56,18 @@ from tests.browser.picture_texts import (
     FIRST_GUIDELINES,
     PERSONAL,
     PODCAST,
+    QUALIFICATION,
     REASONS,
     RICE,
     SECOND_GUIDELINES,
     TIN,
     UNCLEAR,
 )
-from tests.qualifying import item, make_qualification
+from tests.qualifying import make_qualification
 from tests.seed import add_prompt, add_ranking_task, add_writing_task, make_project, make_user, read_guidelines
 
 LABELERS = ("A labeler", "A second labeler", "A third labeler")
 SLIPS = (0.1, 0.25, 0.5)  # how often each of them turns two neighbours round
-ROUNDS = 3  # how often each question has been sampled
 DAYS = (2, 5, 3, 6, 0, 0, 4, 5, 3, 4)  # labels of the first labeler, today first
 
 
@@ -81,6 +81,7 @@ def build(session: Session, folder: Path) -> PictureWorld:
     project = make_project(
         session, folder, responses_per_prompt=4, overlap=3, ranking_threshold=100, guidelines=FIRST_GUIDELINES,
         improves_responses=True, labelers_write_prompts=True, open_to_all=False, gold_feedback=True,
+        demonstration_threshold=20,
     )  # fmt: skip
     labelers = [make_user(session, f"labeler-{n}", name=name) for n, name in enumerate(LABELERS, 1)]
     researcher = make_user(session, "researcher", "researcher", name="A researcher")
@@ -97,8 +98,9 @@ def build(session: Session, folder: Path) -> PictureWorld:
 
     write(session, project, labelers[0])
     turn(session, project)
-    rank(session, project, labelers)
+    rank(session, project, labelers, 2)
     measure(session, project, labelers, researcher)
+    rank(session, project, labelers, 1)
     report(session, project, labelers)
     names = {"review": dispute(session, project, labelers[1:], researcher)}
     names |= screen(session, folder, labelers[0], admin)
@@ -106,7 +108,7 @@ def build(session: Session, folder: Path) -> PictureWorld:
     touch(session, project, labelers[0])
     add_ranking_task(session, project, PANDAS, priority=9)
     add_ranking_task(session, project, GREEK, priority=8)
-    add_writing_task(session, project, LETTER[0])
+    add_writing_task(session, project, LETTER[0], priority=9)
     people = {"labeler": labelers[0], "reader": reader, "researcher": researcher, "admin": admin}
     return PictureWorld({name: sign_ins.start_session(session, one) for name, one in people.items()}, names)
 
@@ -122,6 +124,9 @@ def write(session: Session, project: Project, labeler: User) -> None:
         held = assignments.claim_assignment(session, project, labeler, "demonstration")
         assert held is not None
         demonstrations.submit_demonstration(session, held.id, labeler, uuid4(), answer, 340.0)
+
+    written = [{"prompt": prompt[0]["content"], "response": best} for prompt, (best, *_) in EXAMPLES]
+    demonstrations.import_demonstrations(session, project, [json.dumps(row).encode() for row in written])
 
 
 def turn(session: Session, project: Project) -> None:
@@ -141,22 +146,21 @@ def turn(session: Session, project: Project) -> None:
     session.flush()
 
 
-def rank(session: Session, project: Project, labelers: list[User]) -> None:
+def rank(session: Session, project: Project, labelers: list[User], times: int) -> None:
     """Everybody ranks everything, some with more slips than others."""
-    for number in range(ROUNDS):
+    for number in range(times):
         for at, example in enumerate(EXAMPLES):
             add_ranking_task(session, project, example, priority=100 - 10 * number - at)
     for labeler, slips in zip(labelers, SLIPS, strict=True):
-        chance = Random(labeler.username)
-        for number in range(ROUNDS * len(EXAMPLES)):
-            send(session, project, labeler, chance, slips, REASONS[number % len(REASONS)])
+        chance = Random(f"{labeler.username} {times}")
+        for _ in range(times * len(EXAMPLES)):
+            send(session, project, labeler, chance, slips)
 
 
-def send(
-    session: Session, project: Project, labeler: User, chance: Random, slips: float, reason: str | None
-) -> Ranking:
+def send(session: Session, project: Project, labeler: User, chance: Random, slips: float) -> None:
     held = assignments.claim_assignment(session, project, labeler, "ranking")
-    assert held is not None and held.comparison_id is not None
+    assert held is not None
+    assert held.comparison_id is not None
     tiers = [[key] for key in best_first(session, held.comparison_id)]
     for at in range(len(tiers) - 1):
         drawn = chance.random()
@@ -170,10 +174,11 @@ def send(
         for key in tier:
             flags = ["hallucination"] if place == len(tiers) - 1 and len(tiers) > 2 else []
             ratings[key] = {"overall": max(1, 7 - 2 * place), "flags": flags}
-    seconds = chance.uniform(70, 200)
     held.claimed_at -= timedelta(minutes=10)
     session.flush()
-    return rankings.submit_ranking(session, held.id, labeler, uuid4(), RankingDraft(tiers, ratings, reason), seconds)
+    reason = REASONS.get(session.get_one(Prompt, held.prompt_id).messages[-1]["content"])
+    draft = RankingDraft(tiers, ratings, reason)
+    rankings.submit_ranking(session, held.id, labeler, uuid4(), draft, chance.uniform(70, 200))
 
 
 def best_first(session: Session, comparison_id: int) -> list[str]:
@@ -192,7 +197,7 @@ def measure(session: Session, project: Project, labelers: list[User], researcher
         ids = [*ids[2:], *ids[:2]] if turned else ids
         flags = {ids[-1]: {"must": ["hallucination"], "must_not": []}}
         draft = GoldDraft([[key] for key in ids], {ids[0]: [5, 7], ids[-1]: [1, 2]}, flags, why)
-        gold_items.set_gold_item(session, made, researcher, draft)
+        gold_items.set_gold_item(session, gold_items.get_comparison(session, made.id), researcher, draft)
         for labeler in labelers:
             keep_for(session, made, labeler, "gold", 10)
     for labeler, slips in zip(labelers, SLIPS, strict=True):
@@ -201,7 +206,7 @@ def measure(session: Session, project: Project, labelers: list[User], researcher
             keep_for(session, comparison, labeler, "repeat", 11)
         chance = Random(f"{labeler.username} again")
         for _ in range(9):
-            send(session, project, labeler, chance, slips, None)
+            send(session, project, labeler, chance, slips)
 
 
 def keep_for(session: Session, comparison: Comparison, labeler: User, purpose: str, ordinal: int) -> None:
@@ -239,7 +244,8 @@ def dispute(session: Session, project: Project, labelers: list[User], researcher
     )
     for labeler, (order, reason) in zip(labelers, said, strict=True):
         held = assignments.claim_assignment(session, project, labeler, "ranking")
-        assert held is not None and held.comparison_id is not None
+        assert held is not None
+        assert held.comparison_id is not None
         ids = best_first(session, held.comparison_id)
         tiers = [[ids[at]] for at in order]
         flags = {ids[2]: ["hallucination"]} if order[-1] == 2 else {ids[1]: ["breaks_constraint"]}
@@ -248,45 +254,25 @@ def dispute(session: Session, project: Project, labelers: list[User], researcher
     review = reviews.claim_review(session, project, researcher)
     assert review is not None
     close(session, review.comparison_id)
-    assignments.save_draft(
-        session, held_of(session, researcher), researcher,
-        {"choice": "x", "comment": "The long one is too long, but an option that does not exist is worse."},
-    )  # fmt: skip
+    seen = reviews.load_review(session, review.id, researcher)
+    choice = "x" if seen.x.user_id == labelers[0].id else "y"
+    decision = {"choice": choice, "comment": "The long one is too long, but an option that does not exist is worse."}
+    assignments.save_draft(session, seen.task.assignment.id, researcher, decision)
     project.review_above = None
     return review.id
-
-
-def held_of(session: Session, user_: User) -> int:
-    return session.scalars(select(Assignment.id).where(Assignment.user_id == user_.id).limit(1)).one()
 
 
 def screen(session: Session, folder: Path, labeler: User, admin: User) -> dict[str, Any]:
     """A qualification of another project that she has in hand, and the draft of its next version."""
     project = make_project(session, folder, name="Night desk", slug="night-desk")
-    rude = "Only somebody who has never read a manual would ask that. Buy a bigger ladder and stop whining."
-    kind = "It is: a fear of heights is common. Have somebody hold the ladder, or ask the caretaker to do it."
-    plain = "Twice a year, in late spring and after the leaves have fallen."
-    items: list[ItemDraft] = [
-        item("ranking", RICE[0][0]["content"], [RICE[1][0], RICE[1][3], RICE[1][1]], [1, 3, 2], "practice"),
-        item("flags", "Is it normal to be afraid of ladders?", [rude], ["inappropriate", "denigrates"], "practice"),
-        item("flags", "When are gutters cleaned?", [plain], []),
-        item("flags", "I am afraid of ladders. What now?", [kind], ["opinion"]),
-        item("ranking", TIN[0][0]["content"], TIN[1], [1, 2, 3, 4]),
-        item("ranking", PODCAST[0][0]["content"], PODCAST[1], [1, 2, 3, 4]),
-        item("demonstration", "My neighbour lost his job. What can I say to him?", [], None),
-    ]
-    items[0]["explanation"] = (
-        "Two of them keep the person from falling ill. The longer one also says **why** and what to do next time, so it is the "
-        "better one. The third is wrong, and dangerous: heat does not destroy the poison."
-    )
-    introduction = "We would like to see that we judge alike. First some practice, with our answers at once; then the test."
-    make_qualification(session, project, admin, items=items, introduction=introduction)
+    introduction = "We would like to see that we judge alike. First some practice, then the test."
+    make_qualification(session, project, admin, items=QUALIFICATION, introduction=introduction)
     attempt = qualification_attempts.begin_attempt(session, project, labeler)
     sitting = qualification_attempts.load_sitting(session, attempt.id, labeler)
     place = {0: 1, 1: 3, 2: 1}  # she calls the two good ones alike
     places = [place[position] for position in sitting.questions[0].order]
     qualification_attempts.give_answer(session, attempt.id, labeler, 1, {"places": places})
-    draft = make_qualification(session, project, admin, items=items, introduction=introduction, publish=False)
+    draft = make_qualification(session, project, admin, items=QUALIFICATION, introduction=introduction, publish=False)
     return {"attempt": attempt.id, "draft": draft.id}
 
 
@@ -303,7 +289,7 @@ def spread(session: Session, project: Project, labelers: list[User]) -> None:
             session.execute(update(Ranking).where(Ranking.id == ranking_id).values(created_at=func.now() - back))
     session.execute(
         update(Demonstration)
-        .where(Demonstration.id == select(func.max(Demonstration.id)).scalar_subquery())
+        .where(Demonstration.text == ANSWERS[1][1])
         .values(created_at=func.now() - timedelta(days=1, hours=1))
     )
     session.expire_all()
@@ -314,7 +300,7 @@ def touch(session: Session, project: Project, labeler: User) -> None:
     latest = select(Ranking).where(Ranking.user_id == labeler.id, Ranking.purpose == "label")
     edited, withdrawn = session.scalars(latest.order_by(Ranking.created_at.desc()).offset(1).limit(3)).all()[::2]
     tiers = [*edited.tiers[:-2], edited.tiers[-1], edited.tiers[-2]]
-    draft = RankingDraft(tiers, edited.ratings, "On reading it again: the third is the one that helps nobody.")
+    draft = RankingDraft(tiers, edited.ratings, "On reading them again: one of these two helps nobody.")
     rankings.edit_ranking(session, edited.id, labeler, draft)
     label = revisions.lock_label(session, "ranking", withdrawn.id, labeler)
     revisions.withdraw_label(session, label, labeler)

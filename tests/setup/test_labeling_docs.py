@@ -12,7 +12,8 @@ GUIDE = (ROOT / "docs" / "labeling.md").read_text()
 TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 KEYMAP = ROOT / "static" / "js" / "ranking" / "keymap.js"
 RANKING_KEYS = ROOT / "templates" / "rankings" / "_keys.html"
-KEY_LISTS = [RANKING_KEYS, *(ROOT / "templates" / name for name in ("demonstrations/write.html", "reviews/review.html"))]
+OTHER_KEYS = ("demonstrations/write.html", "reviews/review.html")
+KEY_LISTS = [RANKING_KEYS, *(ROOT / "templates" / name for name in OTHER_KEYS)]
 PLACEHOLDER = re.compile(r"%\\?\(\w+\\?\)s")
 
 
