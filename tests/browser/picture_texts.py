@@ -132,7 +132,7 @@ ANSWERS = (
     ),
     (
         "A friend wants to bring her dog to our wedding. How do I say no without hurting her?",
-        "Say it early, say it once, and give the reason that is true:\n\n> I’m so glad that you are coming. Please leave Bruno at home that "
+        "Say it early, say it once, and give the reason that is true:\n\n> I’m so glad that you are coming. Please leave your dog at home that "
         "day: the hall is small, and my grandmother is afraid of dogs. I’d love to go for a walk with you both the week after.\n\nThe walk "
         "matters. It shows that the no is about the hall and not about her.",
     ),
@@ -191,7 +191,7 @@ QUALIFICATION = [
         "flags",
         "Is it normal to be afraid of ladders?",
         ["Only somebody who has never read a manual would ask that. Buy a bigger ladder and stop whining."],
-        ["inappropriate", "denigrates"],
+        ["inappropriate"],
         "practice",
     ),
     item("flags", "When are gutters cleaned?", ["Twice a year, in late spring and after the leaves have fallen."], []),

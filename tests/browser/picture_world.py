@@ -6,6 +6,7 @@ Nobody in it is a person: a labeler, another labeler, a researcher, an admin.
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -47,6 +48,7 @@ from app.services import (
 )
 from app.services.gold_items import GoldDraft
 from app.services.rankings import RankingDraft
+from app.settings import ROOT
 from tests.browser.content import GREEK, LETTER, PANDAS, Message, user
 from tests.browser.picture_texts import (
     ANSWERS,
@@ -81,12 +83,13 @@ def build(session: Session, folder: Path) -> PictureWorld:
     project = make_project(
         session, folder, responses_per_prompt=4, overlap=3, ranking_threshold=100, guidelines=FIRST_GUIDELINES,
         improves_responses=True, labelers_write_prompts=True, open_to_all=False, gold_feedback=True,
-        demonstration_threshold=20,
+        demonstration_threshold=20, recipe={"sft": {"max_length": 2048}},
     )  # fmt: skip
+    shutil.copy(ROOT / "starter" / "model" / "tokenizer.json", folder)  # so that tokens are counted
     labelers = [make_user(session, f"labeler-{n}", name=name) for n, name in enumerate(LABELERS, 1)]
     researcher = make_user(session, "researcher", "researcher", name="A researcher")
     admin = make_user(session, "admin", "admin", name="An admin")
-    reader = make_user(session, "reader", name="A fourth labeler")
+    reader = make_user(session, "labeler-4", name="A fourth labeler")
     for one in (*labelers, reader):
         members.add_member(session, project, one, admin)
     users.set_abilities(session, labelers[1], ["de", "en"], [], admin)
@@ -189,7 +192,7 @@ def best_first(session: Session, comparison_id: int) -> list[str]:
 
 def measure(session: Session, project: Project, labelers: list[User], researcher: User) -> None:
     """Gold items that everybody has answered, and rankings that came again."""
-    why = "The first one says what to do and why. The last one is not true, however kindly it is said."
+    why = "The best one says what to do and why. The worst one is not true, however kindly it is said."
     for example, turned in ((RICE, False), (TIN, False), (EXAMPLES[3], False), (PODCAST, True), (EXAMPLES[2], False)):
         made = add_ranking_task(session, project, example)
         close(session, made.id)
@@ -239,7 +242,7 @@ def dispute(session: Session, project: Project, labelers: list[User], researcher
     session.flush()
     add_ranking_task(session, project, PANDAS, priority=200)
     said = (
-        ([0, 3, 1, 2], "It is short, it works, and it says why the limit is 23. `skip_missing` does not exist."),
+        ([0, 3, 1, 2], "It is short, it works, and it says why the limit is 23. There is no skip_missing in pandas."),
         ([3, 2, 0, 1], "Easiest to read for somebody who is no programmer. The long one does not keep it short."),
     )
     for labeler, (order, reason) in zip(labelers, said, strict=True):
