@@ -121,6 +121,29 @@ PODCAST: Example = (
     ],
 )  # fmt: skip
 
+# The second response differs from the first one in a few words, and they matter.
+KETTLE: Example = (
+    [user("My kettle is full of lime. How do I get rid of it with what is in the kitchen?")],
+    [
+        """Use vinegar:
+
+1. Fill the kettle halfway with one part household vinegar and two parts water.
+2. Bring it to the boil, switch it off, and leave it for half an hour.
+3. Pour everything away, rinse it twice, and boil clear water once before you make tea again.
+
+Open the window: it smells of vinegar, but it does no harm.""",
+        """Use vinegar:
+
+1. Fill the kettle to the brim with one part household vinegar and two parts water.
+2. Bring it to the boil, leave it on, and come back in half an hour.
+3. Pour everything away, and boil clear water once before you make tea again.
+
+Close the window: it smells of vinegar, but it does no harm.""",
+        "Buy a descaler and follow the instructions on the package.",
+        "Lime is healthy, since it is calcium. You can leave it where it is.",
+    ],
+)  # fmt: skip
+
 EXAMPLES = (RICE, TIN, TRAIN, LEAP, CABBAGE, PARCEL, BASIL, PODCAST)
 
 ANSWERS = (

@@ -56,6 +56,7 @@ from tests.browser.picture_texts import (
     BROKEN,
     EXAMPLES,
     FIRST_GUIDELINES,
+    KETTLE,
     PERSONAL,
     PODCAST,
     QUALIFICATION,
@@ -110,7 +111,8 @@ def build(session: Session, folder: Path) -> PictureWorld:
     spread(session, project, labelers)
     touch(session, project, labelers[0])
     add_ranking_task(session, project, PANDAS, priority=9)
-    add_ranking_task(session, project, GREEK, priority=8)
+    add_ranking_task(session, project, KETTLE, priority=8)
+    add_ranking_task(session, project, GREEK, priority=7)
     add_writing_task(session, project, LETTER[0], priority=9)
     people = {"labeler": labelers[0], "reader": reader, "researcher": researcher, "admin": admin}
     return PictureWorld({name: sign_ins.start_session(session, one) for name, one in people.items()}, names)

@@ -109,7 +109,7 @@ def saved(page: Page) -> None:
 
 
 def take_ranking(camera: Camera) -> None:
-    """Half rated; the list of keys; two that are compared; lined up, on a phone."""
+    """Half rated; the list of keys; lined up, on a phone; and of the next task two that are compared."""
     page = camera.window("labeler", WIDE)
     page.goto("/projects/household-helper/rank")
     page.get_by_role("button", name="Next ranking").click()
@@ -129,13 +129,6 @@ def take_ranking(camera: Camera) -> None:
     page.locator("#keys[open]").wait_for()
     camera.take(page, "keys")
     page.keyboard.press("Escape")
-    for key in (letters["Two small"], "v", letters["Change the"]):
-        page.keyboard.press(key.lower())
-    page.wait_for_function("() => CSS.highlights.has('differs')")
-    saved(page)
-    camera.take(page, "compare")
-    page.keyboard.press("v")
-    page.keyboard.press(letters["Change the"].lower())
     for key in ("6", "Enter"):
         page.keyboard.press(key)
     saved(page)
@@ -144,6 +137,24 @@ def take_ranking(camera: Camera) -> None:
     phone.locator("body[data-ready]").wait_for()
     saved(phone)
     camera.take(phone, "rank-phone")
+    for _ in ("Confirm order", "Send"):
+        page.keyboard.press("Enter")
+    page.locator("#P .md", has_text="My kettle is full of lime").wait_for()
+    page.locator("body[data-ready]").wait_for()
+    take_comparison(camera, page)
+
+
+def take_comparison(camera: Camera, page: Page) -> None:
+    """Two responses that differ in a few words, which matter."""
+    halfway, brim = (
+        page.locator(".resp", has_text=text).first.get_attribute("data-letter") or ""
+        for text in ("halfway", "to the brim")
+    )
+    for key in (halfway, "6", halfway, "v", brim):
+        page.keyboard.press(key.lower())
+    page.wait_for_function("() => CSS.highlights.has('differs')")
+    saved(page)
+    camera.take(page, "compare")
 
 
 def take_writing(camera: Camera) -> None:
@@ -167,11 +178,12 @@ def take(folder: Path) -> None:
     with application() as (address, world), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
         camera = Camera(browser, address, world, folder)
+        house = "/projects/household-helper"
+        camera.show("admin", "loop", house, WIDE)
         take_ranking(camera)
         take_writing(camera)
         with transaction() as session:
             picture_world.set_rates(session)
-        house = "/projects/household-helper"
         camera.show("reader", "guidelines", f"{house}/guidelines?then=rank")
         camera.show("labeler", "history", "/history")
         camera.show("labeler", "work", "/me/work", (PAGE[0], 1060))
@@ -181,7 +193,6 @@ def take(folder: Path) -> None:
         camera.show("researcher", "review", "/reviews/{review}", WIDE)
         camera.show("admin", "reports", f"{house}/reports", STAFF)
         camera.show("admin", "members", f"{house}/members", (STAFF[0], 560))
-        camera.show("admin", "loop", house, WIDE)
         browser.close()
 
 
