@@ -185,7 +185,7 @@ def take(folder: Path) -> None:
         with transaction() as session:
             picture_world.set_rates(session)
         camera.show("reader", "guidelines", f"{house}/guidelines?then=rank")
-        camera.show("labeler", "history", "/history")
+        camera.show("labeler", "history", "/history", (PAGE[0], 900))
         camera.show("labeler", "work", "/me/work", (PAGE[0], 1060))
         camera.show("labeler", "practice", "/qualification-attempts/{attempt}/items/1")
         camera.show("admin", "qualification", "/qualifications/{draft}", STAFF)
