@@ -22,7 +22,7 @@ EXPOSE 8400
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8400/health', timeout=4)"]
 CMD ["uvicorn", "app.main:create_app", "--factory", "--host", "0.0.0.0", "--port", "8400", "--no-server-header", \
-     "--timeout-graceful-shutdown", "10"]
+     "--timeout-graceful-shutdown", "10", "--timeout-keep-alive", "75"]
 
 FROM web AS worker
 USER root

@@ -37,6 +37,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 IMPORTS = re.compile(r"(?:/api/v1)?/projects/[^/]+/(?:prompts|demonstrations)(?:/import)?")
 
 
@@ -54,7 +55,7 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
+                headers.raw.extend(header for header in RAW_HEADERS if header not in headers.raw)
                 if get_settings().secure_cookies:
                     headers["Strict-Transport-Security"] = "max-age=31536000"
                 if not (static and message["status"] == 200 and "immutable" in headers.get("Cache-Control", "")):
@@ -121,11 +122,9 @@ class BodyLimit:
             return await self.app(scope, receive, send)
         settings = get_settings()
         limit = settings.import_limit if IMPORTS.fullmatch(scope["path"]) else settings.body_limit
-        sentence = _("The request is larger than %(limit)s bytes, which is the most that is taken here.")
-        sentence %= {"limit": f"{limit:,}"}
         announced = Headers(scope=scope).get("content-length", "0")
         if announced.isdecimal() and int(announced) > limit:
-            response = await self.refusal(Request(scope, receive), 413, sentence)
+            response = await self.refusal(Request(scope, receive), 413, too_large(limit))
             return await response(scope, receive, send)
         seen = 0
 
@@ -134,10 +133,16 @@ class BodyLimit:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > limit:
-                raise HTTPException(413, sentence)
+                raise HTTPException(413, too_large(limit))
             return message
 
         await self.app(scope, receive_within_limit, send)
+
+
+def too_large(limit: int) -> str:
+    """Why a body is refused."""
+    sentence = _("The request is larger than %(limit)s bytes, which is the most that is taken here.")
+    return sentence % {"limit": f"{limit:,}"}
 
 
 class CrossSiteGuard:

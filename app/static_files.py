@@ -7,7 +7,6 @@ once.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import mimetypes
 from functools import lru_cache
@@ -17,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from app.compression import choose_encoding, pack
 from app.settings import ROOT
 
 FOLDER = ROOT / "static"
@@ -38,13 +38,10 @@ def static_url(path: str) -> str:
     return f"/static/{static_version()}/{path}"
 
 
-@lru_cache(maxsize=256)
-def _content(path: Path) -> tuple[bytes, bytes | None, str]:
-    """A file's bytes, the same compressed where that helps, and its media type."""
-    plain = path.read_bytes()
-    kind = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    packed = gzip.compress(plain, 9, mtime=0) if kind.startswith(("text/", "image/svg")) else None
-    return plain, packed, kind
+@lru_cache(maxsize=512)
+def _content(path: Path, encoding: str | None) -> bytes:
+    """A file's bytes, compressed if wanted."""
+    return path.read_bytes() if encoding is None else pack(_content(path, None), encoding)
 
 
 async def static_files(scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,13 +58,15 @@ def _answer(request: Request) -> Response:
     path = FOLDER if "\0" in name else (FOLDER / name).resolve()
     if not path.is_relative_to(FOLDER) or not path.is_file():
         return PlainTextResponse("Not found.", status_code=404)
-    plain, packed, kind = _content(path)
+    kind = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    is_text = kind.startswith(("text/", "image/svg"))
+    encoding = choose_encoding(request.headers.get("accept-encoding", "")) if is_text else None
     headers = {
         "Cache-Control": FOREVER if version == static_version() else "no-store",
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
         "Content-Type": kind,
     }
-    if packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(packed, headers=headers | {"Content-Encoding": "gzip"})
-    return Response(plain, headers=headers)
+    if encoding is not None:
+        headers["Content-Encoding"] = encoding
+    return Response(_content(path, encoding), headers=headers)

@@ -147,13 +147,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def web_server(home: Path, port: int) -> Iterator[int]:
+def web_server(home: Path, port: int, app: str = "app.main:create_app") -> Iterator[int]:
     """The web server as `tutelage up` starts it; yields its process id."""
     command = [
         sys.executable,
         "-m",
         "uvicorn",
-        "app.main:create_app",
+        app,
         "--factory",
         "--port",
         str(port),

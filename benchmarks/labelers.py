@@ -17,6 +17,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -50,7 +51,9 @@ class Labeler(threading.Thread):
 
     def run(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
-        with httpx.Client(base_url=f"{self.place.url}/api/v1", headers=headers, timeout=60) as client:
+        # A connection that has rested is not used again: the server closes it after five seconds, maybe just then.
+        limits = httpx.Limits(keepalive_expiry=3)
+        with httpx.Client(base_url=f"{self.place.url}/api/v1", headers=headers, timeout=60, limits=limits) as client:
             empty = 0
             while empty < 3 and time.monotonic() < self.until:
                 start = time.perf_counter()
@@ -67,7 +70,7 @@ class Labeler(threading.Thread):
                 time.sleep(self.pause * self.rng.uniform(0.5, 1.5))
                 self.finish(client, answer.json())
 
-    def finish(self, client: httpx.Client, task: dict) -> None:
+    def finish(self, client: httpx.Client, task: dict[str, Any]) -> None:
         if self.rng.random() < 0.02:
             client.post(f"/assignments/{task['id']}/skip", json={"reason": "benchmark"})
             self.tally.skipped += 1

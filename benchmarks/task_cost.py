@@ -4,7 +4,8 @@
 
 For each number of labelers: how many milliseconds of processor time the web server and Postgres spent on a claim and a
 submission, from the accounts that the kernel keeps of their processes, and how long each request took. `--tasks`
-fills the queue, `--abandoned` adds tasks whose lease has run out unfinished; neither should matter.
+fills the queue, `--abandoned` adds tasks whose lease has run out unfinished; neither should matter. Beside them stands
+the floor: the same requests to a FastAPI without a database (benchmarks/floor.py), measured in the same run.
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ import argparse
 import json
 import statistics
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -22,7 +27,7 @@ import psutil
 from sqlalchemy import text
 
 from app.database import transaction
-from benchmarks.installation import Installation, installation
+from benchmarks.installation import Installation, free_port, installation, web_server
 
 
 def processor_seconds(root: psutil.Process) -> float:
@@ -68,22 +73,34 @@ def label(place: Installation, token: str, rounds: int, times: dict[str, list[fl
 
 def measure(place: Installation, labelers: int, rounds: int) -> dict[str, float]:
     """Milliseconds a label, with `labelers` of them at once."""
-    web, database = psutil.Process(place.pid), psutil.Process(place.database_pid)
+    web = psutil.Process(place.pid)
+    database = psutil.Process(place.database_pid) if place.database_pid else None
     times: dict[str, list[float]] = {"claim": [], "submit": []}
     share = max(1, rounds // labelers)
     people = [threading.Thread(target=label, args=(place, token, share, times)) for token in place.tokens[:labelers]]
-    before = processor_seconds(web), processor_seconds(database)
+    before = processor_seconds(web), processor_seconds(database) if database else 0.0
     for person in people:
         person.start()
     for person in people:
         person.join()
     done = share * labelers
     assert len(times["submit"]) == done, "a labeler gave up; its error stands above"
-    spent = (processor_seconds(web) - before[0]) / done, (processor_seconds(database) - before[1]) / done
+    spent = (processor_seconds(web) - before[0]) / done, (
+        (processor_seconds(database) - before[1]) / done if database else 0.0
+    )
     result = {"application": spent[0], "Postgres": spent[1], "both": sum(spent)}
     result |= {f"{name} p50": statistics.median(values) for name, values in times.items()}
     result |= {f"{name} p95": sorted(values)[int(0.95 * len(values))] for name, values in times.items()}
     return {name: round(1000 * value, 2) for name, value in result.items()}
+
+
+@contextmanager
+def floor() -> Iterator[Installation]:
+    """The bare application, in the place of ours."""
+    with tempfile.TemporaryDirectory(prefix="tutelage-bench-") as home:
+        port = free_port()
+        with web_server(Path(home), port, "benchmarks.floor:create_app") as pid:
+            yield Installation(f"http://127.0.0.1:{port}", "bench", 1, pid, 0, ["none"] * 64)
 
 
 def main() -> int:
@@ -100,6 +117,10 @@ def main() -> int:
             abandon(options.abandoned)
         measure(place, min(8, max(options.labelers)), 64)  # warm
         result = {f"{count} labelers, ms": measure(place, count, options.rounds) for count in options.labelers}
+        with floor() as bare:
+            measure(bare, 8, 64)
+            for count in options.labelers:
+                result[f"{count} labelers, ms"]["floor"] = measure(bare, count, options.rounds)["both"]
     print(json.dumps(result, indent=1))
     return 0 if all(row["both"] <= 12 for row in result.values()) else 1
 

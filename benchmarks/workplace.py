@@ -1,6 +1,6 @@
 """A full workplace: labelers over the API and in real browsers at once, all on one server.
 
-    python -m benchmarks.workplace [--labelers 64] [--browsers 16] [--seconds 180] [--pause 5] [--overlap 2]
+    python -m benchmarks.workplace [--labelers 64] [--browsers 16] [--seconds 180] [--pause 20] [--overlap 2]
 
 Everybody claims, reads for about `--pause` seconds (people take minutes), ranks and sends, all for the same time. The
 wait for the next task is, over the API, the answer to the claim; in a browser, from the key press that sends a ranking
@@ -71,7 +71,7 @@ def stored_from_browsers() -> int:
     """How many rankings of the people in browsers the database has."""
     query = select(func.count()).select_from(Ranking).join(User, User.id == Ranking.user_id)
     with transaction() as session:
-        return session.scalar(query.where(User.name.startswith(BROWSER_NAME))) or 0
+        return session.scalar(query.where(User.username.startswith(BROWSER_NAME))) or 0
 
 
 def main() -> int:
@@ -79,7 +79,7 @@ def main() -> int:
     parser.add_argument("--labelers", type=int, default=64)
     parser.add_argument("--browsers", type=int, default=16)
     parser.add_argument("--seconds", type=int, default=180)
-    parser.add_argument("--pause", type=float, default=5)
+    parser.add_argument("--pause", type=float, default=20)
     parser.add_argument("--overlap", type=int, default=2)
     parser.add_argument("--responses", type=int, default=4)
     options = parser.parse_args()

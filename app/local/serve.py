@@ -25,6 +25,7 @@ def main() -> None:
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=3,
+            timeout_keep_alive=75,
         )
 
 

@@ -26,13 +26,17 @@ document.addEventListener("click", (event) => {
 });
 
 /* The server writes UTC; people read their own clock. */
-const short = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const long = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+let short, long;
+function clocks() { // made when there is a time to show: they take as long to come as all the rest of a page's scripts
+  short = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  long = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+}
 export function localTimes(root = document) {
   const today = new Date().toDateString();
   for (const time of $$("time[datetime*=T]", root)) { // a day without an hour is the same for everybody
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
+    if (!short) clocks();
     time.title = at.toISOString();
     time.textContent = at.toDateString() === today ? short.format(at) : long.format(at);
   }

@@ -6,12 +6,14 @@ import gzip
 from collections.abc import Callable
 from typing import Any
 
+import brotli
 import pytest
 from fastapi.testclient import TestClient
 
 from app.models import User
 
 PACKED = {"Accept-Encoding": "gzip, deflate, br"}
+UNPACK = {"br": brotli.decompress, "gzip": gzip.decompress}
 
 
 @pytest.fixture
@@ -20,16 +22,22 @@ def admin_page(client: TestClient, sign_in: Callable[[User], str], admin: Any) -
     return client
 
 
-def test_a_page_is_compressed_for_a_browser(admin_page: TestClient, world: dict[str, Any]) -> None:
-    with admin_page.stream("GET", "/projects/village/settings", headers=PACKED) as answer:
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [("gzip, deflate, br, zstd", "br"), ("gzip, deflate", "gzip"), ("br;q=0, gzip;q=0.5", "gzip")],
+)
+def test_a_page_is_compressed_for_a_browser(
+    admin_page: TestClient, world: dict[str, Any], accepted: str, encoding: str
+) -> None:
+    with admin_page.stream("GET", "/projects/village/settings", headers={"Accept-Encoding": accepted}) as answer:
         raw = b"".join(answer.iter_raw())
-    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["content-encoding"] == encoding
     assert answer.headers["vary"] == "Accept-Encoding"
     assert int(answer.headers["content-length"]) == len(raw) < 6000
-    assert gzip.decompress(raw).startswith(b"<!doctype html>")
+    assert UNPACK[encoding](raw).startswith(b"<!doctype html>")
 
 
-def test_a_program_that_reads_no_gzip_gets_plain_text(admin_page: TestClient, world: dict[str, Any]) -> None:
+def test_a_program_that_reads_neither_gets_plain_text(admin_page: TestClient, world: dict[str, Any]) -> None:
     answer = admin_page.get("/projects/village/settings", headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in answer.headers
     assert answer.content.startswith(b"<!doctype html>")

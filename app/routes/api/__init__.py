@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fastapi import APIRouter
-
-from app.problems import Problem
 from app.routes.api import (
     assignments,
     checkpoints,
@@ -42,12 +37,6 @@ Errors are `application/problem+json` with a sentence in `detail`. Reading what 
 not for you is a 403.
 """
 
-ERRORS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": Problem, "description": "Refused, with the reason in `detail`."},
-    "5XX": {"model": Problem, "description": "Failed on our side; nothing was stored."},
-}
-
-router = APIRouter(prefix="/api/v1", responses=ERRORS)
 NOUNS = (
     assignments,
     projects,
@@ -74,5 +63,3 @@ NOUNS = (
     qualification_attempts,
     qualification_reviews,
 )
-for noun in NOUNS:
-    router.include_router(noun.router)

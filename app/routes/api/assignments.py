@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any, NoReturn
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import Depends, Header
 from fastapi import Request as HttpRequest
 from pydantic import Discriminator, Field, Tag
 from starlette.responses import Response
@@ -18,6 +18,7 @@ from starlette.responses import Response
 from app.errors import Invalid
 from app.models.columns import SlotKind, TaskKind
 from app.routes.api.presentations import AnswerPresentation, RankingPresentation, log_of
+from app.routes.api.router import api_router
 from app.routes.api.shapes import ItemId, Message, Request, Slug, Stored
 from app.routes.one_thread import OneThread
 from app.rules.reports import LONGEST_NOTE
@@ -25,7 +26,7 @@ from app.security import SessionDep, TokenUser
 from app.services import ahead, assignments, demonstrations, projects, prompt_reports, rankings, revisions
 from app.services.answers import Details
 
-router = APIRouter(tags=["assignments"], route_class=OneThread)
+router = api_router("assignments", OneThread)
 
 DEEPEST = 60  # levels of a draft; deeper than any form of ours, and than stacks must bear
 

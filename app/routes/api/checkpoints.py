@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import Field
 from starlette.responses import Response
 
+from app.routes.api.router import api_router
 from app.routes.api.shapes import CheckpointOut, ItemId, JobOut, Message, Request, Slug, SnapshotOut, Stored
 from app.security import SessionDep, TokenAdmin, TokenReader
 from app.services import checkpoints, projects, samplings
 
-router = APIRouter(tags=["checkpoints"])
+router = api_router("checkpoints")
 
 
 class LineageOut(Stored):

@@ -6,18 +6,19 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from sqlalchemy.orm import Session
 from starlette.responses import StreamingResponse
 
 from app.database import transaction
 from app.errors import NotFound
 from app.models import Project, User
+from app.routes.api.router import api_router
 from app.routes.api.shapes import BIGGEST, Slug
 from app.security import SessionDep, TokenReader
 from app.services import audit, exports, projects, snapshots
 
-router = APIRouter(tags=["exports"])
+router = api_router("exports")
 
 CHUNK = 64 * 1024  # characters sent at once
 NDJSON = "application/x-ndjson"

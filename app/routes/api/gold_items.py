@@ -10,18 +10,19 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from fastapi import Request as HttpRequest
 from pydantic import Field, model_validator
 
 from app.errors import Forbidden, Invalid, NotFound
 from app.models import GoldItem, User
+from app.routes.api.router import api_router
 from app.routes.api.shapes import BIGGEST, ItemId, Request, Slug, Stored
 from app.security import SessionDep, TokenReader
 from app.services import gold_items, projects
 from app.services.gold_items import GoldDraft
 
-router = APIRouter(tags=["reliability"])
+router = api_router("reliability")
 
 
 def marker(request: HttpRequest, user: TokenReader) -> User:

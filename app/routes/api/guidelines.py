@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import Field
 
+from app.routes.api.router import api_router
 from app.routes.api.shapes import BIGGEST, Request, Slug, Stored
 from app.security import AnyToken, SessionDep, TokenAdmin, TokenUser
 from app.services import audit, guidelines, projects
 
-router = APIRouter(tags=["guidelines"])
+router = api_router("guidelines")
 
 Version = Annotated[int, Path(ge=1, le=BIGGEST)]
 

@@ -8,16 +8,17 @@ from typing import Annotated, Any
 import anyio
 from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
-from fastapi import APIRouter, Depends, Header
+from fastapi import Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.database import transaction
 from app.models.columns import JobState
+from app.routes.api.router import api_router
 from app.routes.api.shapes import BIGGEST, ItemId, JobOut, Slug
 from app.security import SessionDep, TokenAdmin, TokenReader
 from app.services import jobs, projects
 
-router = APIRouter(tags=["jobs"])
+router = api_router("jobs")
 
 LOOK_SECONDS = 0.5  # between two looks at the events
 STREAM_SECONDS = 600.0  # then the client reconnects, so that nobody watches on with rights that have ended

@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import Field
 
+from app.routes.api.router import api_router
 from app.routes.api.shapes import Request, Slug, Stored
 from app.rules.label_schemas import MOST_FLAGS, Fields
 from app.security import AnyToken, SessionDep, TokenAdmin, TokenReader
 from app.services import audit, label_schemas, projects
 
-router = APIRouter(tags=["label schemas"])
+router = api_router("label schemas")
 
 Version = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[1])]
 

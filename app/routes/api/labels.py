@@ -6,15 +6,16 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from app.models import Demonstration, Ranking
+from app.routes.api.router import api_router
 from app.routes.api.shapes import BIGGEST, CheckpointOut, ItemId, SnapshotOut, Stored
 from app.security import SessionDep, TokenReader
 from app.services import checkpoints, snapshots
 
-router = APIRouter(tags=["lineage"])
+router = api_router("lineage")
 
 
 class LabelOut(Stored):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from pydantic import Field
 
+from app.routes.api.router import api_router
 from app.routes.api.shapes import ItemId, Slug, Stored
 from app.security import SessionDep, TokenAdmin
 from app.services import members, projects, users
 
-router = APIRouter(tags=["projects"])
+router = api_router("projects")
 
 
 class MemberOut(Stored):

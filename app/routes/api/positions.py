@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
+from app.routes.api.router import api_router
 from app.routes.api.shapes import Slug, Stored
 from app.security import SessionDep, TokenReader
 from app.services import positions, projects
 
-router = APIRouter(tags=["positions"])
+router = api_router("positions")
 
 
 class PositionOut(Stored):

@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from app.models import Project
 from app.models.columns import Role
 from app.routes.api.label_schemas import Flag
+from app.routes.api.router import api_router
 from app.routes.api.shapes import Request, Slug, Stored
 from app.rules.label_schemas import MOST_FLAGS
 from app.security import AnyToken, SessionDep, TokenAdmin, TokenReader
 from app.services import audit, members, projects, rounds
 
-router = APIRouter(tags=["projects"])
+router = api_router("projects")
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]

@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import Field
 
 from app.models import PromptReport
 from app.models.columns import ReportReason, ReportResolution
+from app.routes.api.router import api_router
 from app.routes.api.shapes import BIGGEST, ItemId, Message, Request, Slug, Stored
 from app.rules.reports import LONGEST_NOTE
 from app.security import SessionDep, TokenAdmin, TokenUser
 from app.services import projects, prompt_reports
 from app.services.prompt_reports import ReportedPrompt
 
-router = APIRouter(tags=["prompt reports"])
+router = api_router("prompt reports")
 
 PromptId = Annotated[int, Path(ge=1, le=BIGGEST, examples=[31])]
 

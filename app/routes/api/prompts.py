@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from anyio import from_thread
-from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from pydantic import Field
 
+from app.routes.api.router import api_router
 from app.routes.api.shapes import Slug, Stored
 from app.security import SessionDep, TokenAdmin
 from app.services import audit, demonstrations, projects, prompts
 from app.settings import get_settings
 
-router = APIRouter(tags=["imports"])
+router = api_router("imports")
 
 
 class ImportOut(Stored):

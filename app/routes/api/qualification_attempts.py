@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 from pydantic import Field
 
 from app.models.columns import AttemptState, QualificationPart, QualificationStage
 from app.routes.api.assignments import DRAFT_BODY, any_json
 from app.routes.api.label_schemas import FlagOut
+from app.routes.api.router import api_router
 from app.routes.api.shapes import ItemId, Message, Request, Slug, Stored
 from app.routes.qualification_sheets import make_feedback, shown_answer
 from app.rules import qualifications as rules
@@ -20,7 +21,7 @@ from app.security import SessionDep, TokenUser
 from app.services import projects, qualification_attempts, qualifications
 from app.services.qualification_attempts import Question, Sitting
 
-router = APIRouter(tags=["qualification attempts"])
+router = api_router("qualification attempts")
 
 Number = Annotated[int, Path(ge=1, le=1000, examples=[1])]
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import Field
 
 from app.errors import Forbidden
 from app.models import QualificationAttempt, QualificationGrant, User
 from app.models.columns import AttemptState, GrantKind, LabelerGroup, Role
 from app.routes.api.qualification_attempts import FigureOut, figures_out
+from app.routes.api.router import api_router
 from app.routes.api.shapes import BIGGEST, ItemId, Message, Request, Slug, Stored
 from app.security import RANK, SessionDep, TokenAdmin, TokenReader, TokenUser
 from app.services import projects, qualification_grants, qualification_ratings, users
 from app.translation import gettext as _
 
-router = APIRouter(tags=["qualification reviews"])
+router = api_router("qualification reviews")
 
 
 def require_rater(user: TokenUser) -> User:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from pydantic import Field
 
@@ -14,13 +13,14 @@ from app.models import Qualification
 from app.models.columns import QualificationPart, QualificationStage
 from app.routes.api.label_schemas import Flag, FlagOut
 from app.routes.api.prompts import ImportOut, jsonl_body, request_lines
+from app.routes.api.router import api_router
 from app.routes.api.shapes import ItemId, Message, Request, Slug, Stored
 from app.rules.label_schemas import MOST_FLAGS
 from app.rules.qualification_items import LONGEST, ItemDraft
 from app.security import SessionDep, TokenAdmin, TokenReader
 from app.services import projects, qualification_items, qualifications
 
-router = APIRouter(tags=["qualifications"])
+router = api_router("qualifications")
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Mean = Annotated[float, Field(ge=1, le=7, allow_inf_nan=False)]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from pydantic import Field
 
+from app.routes.api.router import api_router
 from app.routes.api.shapes import Slug, Stored
 from app.rules.agreement import Distance, Pairs
 from app.security import SessionDep, TokenReader
 from app.services import projects, reliability
 
-router = APIRouter(tags=["reliability"])
+router = api_router("reliability")
 
 
 class PairsOut(Stored):

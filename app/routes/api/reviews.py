@@ -6,19 +6,20 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
 from app.models import Ranking, Review, User
 from app.routes.api.assignments import CompletionOut, IdempotencyKey, PromptOut, RankingIn, Seconds, ranking_draft
+from app.routes.api.router import api_router
 from app.routes.api.shapes import BIGGEST, ItemId, Request, Slug, Stored
 from app.rules import reviews as rules
 from app.security import SessionDep, TokenAdmin, TokenReader, TokenUser
 from app.services import adjudication, projects, reviews
 from app.services.reviews import Decision, ReviewTask
 
-router = APIRouter(tags=["reviews"])
+router = api_router("reviews")
 
 NOTHING_LEFT: dict[int | str, dict[str, Any]] = {204: {"description": "No review is left for you."}}
 

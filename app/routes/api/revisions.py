@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import Field
 from sqlalchemy.orm import Session
 
@@ -17,12 +17,13 @@ from app.models import User
 from app.models.columns import TaskKind
 from app.routes.api.assignments import DemonstrationIn, RankingIn, ranking_draft
 from app.routes.api.labels import LabelOut, label_members
+from app.routes.api.router import api_router
 from app.routes.api.shapes import BIGGEST, ItemId, Stored
 from app.security import SessionDep, TokenUser, may_administer
 from app.services import demonstrations, history, projects, rankings, revisions
 from app.services.revisions import Label
 
-router = APIRouter(tags=["labels"])
+router = api_router("labels")
 
 
 class SentOut(LabelOut):

@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.models import Round
 from app.models.columns import Phase
+from app.routes.api.router import api_router
 from app.routes.api.shapes import Slug, Stored
 from app.security import SessionDep, TokenAdmin, TokenReader
 from app.services import projects, rounds
 
-router = APIRouter(tags=["rounds"])
+router = api_router("rounds")
 
 
 class RoundOut(Stored):

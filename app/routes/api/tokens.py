@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from app.models import ApiToken
+from app.routes.api.router import api_router
 from app.routes.api.shapes import ItemId, Request, Stored
 from app.security import SessionDep, TokenAdmin
 from app.services import tokens, users
 
-router = APIRouter(tags=["tokens"])
+router = api_router("tokens")
 
 Scope = Literal["label", "read", "admin"]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from app.models.columns import LabelerGroup, Role
+from app.routes.api.router import api_router
 from app.routes.api.shapes import ItemId, Request, Stored
 from app.security import AnyToken, SessionDep, TokenAdmin
 from app.services import users
 
-router = APIRouter(tags=["people"])
+router = api_router("people")
 
 
 class UserIn(Request):

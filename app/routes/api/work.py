@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 
 from app.routes.api.reliability import DistanceOut, PairsOut, distance_out, pairs_out
+from app.routes.api.router import api_router
 from app.routes.api.shapes import Stored
 from app.rules.work import LONGEST_ZONE, Day
 from app.security import SessionDep, TokenUser
 from app.services import reliability, work
 
-router = APIRouter(tags=["assignments"])
+router = api_router("assignments")
 
 
 class DayOut(Stored):

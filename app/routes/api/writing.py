@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import Field
 
 from app.models.columns import PromptKind
 from app.routes.api.assignments import AnswerIn, DemonstrationIn, IdempotencyKey, SubmissionOut
+from app.routes.api.router import api_router
 from app.routes.api.shapes import BIGGEST, ItemId, Message, Request, Slug, Stored
 from app.routes.writing import answer_warnings, token_count
 from app.rules.prompts import USE_CASES
@@ -17,7 +18,7 @@ from app.security import SessionDep, TokenUser
 from app.services import edits, projects, written_prompts
 from app.services.written_prompts import PromptDraft
 
-router = APIRouter(tags=["writing"])
+router = api_router("writing")
 
 CompletionId = Annotated[UUID, Path(description="A response of a ranking that you have submitted.")]
 
