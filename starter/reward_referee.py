@@ -21,6 +21,7 @@ from starter.referee import TIE, sample_texts
 from training.config import RewardConfig
 from training.data import Codec, load_tokenizer, micro_batches
 from training.models import load_causal_lm, load_reward_model
+from training.ranks import Ranks
 from training.reward import scores_of, sft_logprobs, width
 
 GAPS = ((0.0, 0.05), (0.05, 0.2), (0.2, 0.4), (0.4, 1.01))
@@ -49,13 +50,14 @@ def reward_scores(
 ) -> tuple[list[list[float]], list[list[float]]]:
     """Scores by the reward model and mean log-probabilities under the SFT model, prompt by prompt."""
     model, own_sft = load_reward_model(reward_folder)
-    codec, config = Codec(load_tokenizer(sft_folder)), RewardConfig(model=sft_folder)
+    codec, config = Codec(load_tokenizer(sft_folder)), RewardConfig(model=sft_folder, device="cpu")
     items = [
         (codec.prompt(prompt.messages), [codec.response(text) for text in drawn])
         for prompt, drawn in zip(prompts, texts, strict=True)
     ]
-    plain = sft_logprobs(load_causal_lm(sft_folder), items, config)
-    features = sft_logprobs(own_sft, items, config) if own_sft is not None else plain
+    ranks = Ranks(config)
+    plain = sft_logprobs(load_causal_lm(sft_folder), items, config, ranks)
+    features = sft_logprobs(own_sft, items, config, ranks) if own_sft is not None else plain
     scores: list[list[float]] = [[] for _ in items]
     with torch.no_grad():
         for micro in micro_batches(range(len(items)), [width(item) for item in items], config.micro_batch_tokens):

@@ -16,14 +16,17 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from training import checkpoints
+from training import checkpoints, launch
 from training.config import BaseConfig, ConfigError
+from training.launch import EXIT_DRAINED
 from training.progress import Progress
 
+if TYPE_CHECKING:
+    from training.ranks import Ranks
+
 VERSION = "0.1.0"
-EXIT_DRAINED = 75
 C = TypeVar("C", bound=BaseConfig)
 
 
@@ -43,6 +46,7 @@ class Job(Generic[C]):
         self.config = config
         self.progress = Progress(folder)
         self.stopping = False
+        self.ranks: Ranks | None = None  # set_up
         self.started = time.time()
         self._saved = time.monotonic()
 
@@ -57,19 +61,42 @@ class Job(Generic[C]):
 
     def load_state(self) -> dict[str, Any] | None:
         """The newest resume state that verifies, with the progress lines beyond it taken back."""
-        state = checkpoints.load_state(self.folder / "state")
-        self.progress.rewind(int(state["step"]) if state else -1)
+        first = self.ranks is None or self.ranks.first
+        state = checkpoints.load_state(self.folder / "state") if first else None
+        if first:
+            self.progress.rewind(int(state["step"]) if state else -1)
+        if self.ranks is not None and self.ranks.size > 1:
+            self.ranks.wait()  # torn states are gone, so all read the same one
+            state = state or checkpoints.load_state(self.folder / "state")
+            self.ranks.wait()
         return state
 
     def save_state_when_due(self, step: int, state: Callable[[], dict[str, Any]]) -> None:
         """Save after `save_every_seconds`, and at once when SIGTERM came (then raises Drained)."""
         due = time.monotonic() - self._saved >= self.config.save_every_seconds
-        if not (due or self.stopping):
+        stop = self.should_stop()
+        if self.ranks is not None:
+            due = self.ranks.any(due)
+        if not (due or stop):
             return
-        checkpoints.save_state(self.folder / "state", step, {"step": step, **state()})
+        values = {"step": step, **state()}
+        if self.ranks is None or self.ranks.first:
+            checkpoints.save_state(self.folder / "state", step, values)
         self._saved = time.monotonic()
-        if self.stopping:
+        if stop:
             raise Drained
+
+    def should_stop(self) -> bool:
+        """True once SIGTERM came to any rank; asked by all ranks at the same place."""
+        stop = self.stopping or launch.was_stopped()
+        return stop if self.ranks is None else self.ranks.any(stop)
+
+    def write_checkpoint(self, write: Callable[[Path], None]) -> None:
+        """The result, written by the first rank."""
+        if self.ranks is None or self.ranks.first:
+            checkpoints.write_folder(self.checkpoint, write)
+        if self.ranks is not None:
+            self.ranks.wait()
 
     def finished(self) -> bool:
         """True when the folder already holds its whole result."""
@@ -79,6 +106,8 @@ class Job(Generic[C]):
 
     def finish(self, parents: dict[str, str], metrics: dict[str, Any]) -> None:
         """Write `run.json`: config, data hashes, parents, code version, seed, metrics."""
+        if self.ranks is not None and not self.ranks.first:
+            return
         data = {path.name: checkpoints.sha256(path) for path in sorted((self.folder / "data").glob("*.jsonl"))}
         identities = {name: {"path": path, "sha256": _identity(path)} for name, path in parents.items()}
         run = {
@@ -107,25 +136,36 @@ def _identity(path: str) -> str:
 def code_version() -> str:
     """Version and a digest of this package's sources, so that a result names the code that made it."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.relative_to(Path(__file__).parent).as_posix().encode() + path.read_bytes())
     return f"{VERSION}+{digest.hexdigest()[:12]}"
 
 
-def set_up_torch(config: BaseConfig) -> Any:
-    """Seed, threads and precision; returns the torch.device to run on."""
+def choose_device(config: BaseConfig) -> Any:
+    """The torch.device that `config.device` stands for. Raises JobError when there is none."""
     import torch
 
-    torch.manual_seed(config.seed)
-    torch.set_float32_matmul_precision(config.matmul_precision)
-    if config.threads:
-        torch.set_num_threads(config.threads)
     name = config.device
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise JobError("device is 'cuda', but this machine has no GPU that torch can use; set device to 'auto'.")
     return torch.device(name)
+
+
+def set_up(job: Job[C]) -> Ranks:
+    """Seed, threads and precision; the ranks that share this job, and with them the device."""
+    import torch
+
+    from training.ranks import Ranks
+
+    torch.manual_seed(job.config.seed)
+    torch.set_float32_matmul_precision(job.config.matmul_precision)
+    if job.config.threads:
+        torch.set_num_threads(job.config.threads)
+    job.ranks = Ranks(job.config)
+    job.progress.silent = not job.ranks.first
+    return job.ranks
 
 
 def run_program(config_class: type[C], work: Callable[[Job[C]], None], arguments: list[str] | None = None) -> int:
@@ -138,15 +178,19 @@ def run_program(config_class: type[C], work: Callable[[Job[C]], None], arguments
     try:
         if not folder.is_dir():
             raise JobError(f"{folder} is not a folder; give the path of a job folder.")
-        job = Job(folder, config_class.load(folder))
+        config = config_class.load(folder)
+        job = Job(folder, config)
         if job.finished():
             print(f"{folder} already holds its result; nothing to do.")
             return 0
+        if launch.needed(config):
+            return launch.launch(config, folder)
         signal.signal(signal.SIGTERM, _on_term(job))
         work(job)
         print(f"Done in {time.time() - job.started:.1f} s.")
         return 0
     except Drained:
+        launch.tell("drained")
         print("Stopped by SIGTERM; the state is saved, and the same command goes on from there.", flush=True)
         return EXIT_DRAINED
     except ConfigError as error:
@@ -170,4 +214,5 @@ def _on_term(job: Job[C]) -> Callable[[int, FrameType | None], None]:
 
 def _fail(sentence: str) -> None:
     sys.stdout.flush()
+    launch.tell("error", sentence)
     print(sentence, file=sys.stderr, flush=True)

@@ -37,6 +37,7 @@ DROPOUT_KEYS = (
     "attention_dropout", "attn_pdrop", "embd_pdrop", "resid_pdrop", "hidden_dropout", "embd_dropout",
 )  # fmt: skip
 REWARD_FILE = "reward.json"
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 Model = Any  # a transformers PreTrainedModel; transformers ships no types
 
 
@@ -75,10 +76,17 @@ def _check_architecture(architectures: list[str] | None, where: str) -> None:
         raise JobError(f"{where} is a {name}, which is not supported; use one of: {', '.join(sorted(ARCHITECTURES))}.")
 
 
-def load_causal_lm(path: str, device: torch.device | None = None, dropout: float = 0.0) -> Model:
-    """A causal LM in float32 and eval mode from a local folder or hub name, with `dropout` set where there is any.
+def load_causal_lm(
+    path: str,
+    device: torch.device | None = None,
+    dropout: float = 0.0,
+    weights: str = "float32",
+    quantise: str = "none",
+) -> Model:
+    """A causal LM in eval mode from a local folder or hub name, with `dropout` set where there is any.
 
-    Raises JobError with what to do: unsupported architecture, remote code, pickles, missing or broken weights.
+    `weights` is float32 or bf16; `quantise` "nf4" holds its matrices in 4 bits. Raises JobError with what to do:
+    unsupported architecture, remote code, pickles, missing or broken weights.
     """
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils import logging
@@ -99,8 +107,8 @@ def load_causal_lm(path: str, device: torch.device | None = None, dropout: float
                 setattr(config, key, dropout)
         loader: Any = AutoModelForCausalLM
         model, info = loader.from_pretrained(
-            path, config=config, trust_remote_code=False, use_safetensors=True, dtype=torch.float32,
-            attn_implementation="sdpa", output_loading_info=True,
+            path, config=config, trust_remote_code=False, use_safetensors=True, dtype=DTYPES[weights],
+            attn_implementation="sdpa", output_loading_info=True, **_quantisation(quantise, device),
         )  # fmt: skip
     except JobError:
         raise
@@ -110,7 +118,28 @@ def load_causal_lm(path: str, device: torch.device | None = None, dropout: float
     wrong = [*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])]
     if wrong:
         raise JobError(f"The checkpoint {path} lacks weights ({', '.join(sorted(wrong)[:3])}); copy it again.")
-    return model.to(device or torch.device("cpu")).eval()
+    return (model if quantise != "none" else model.to(device or torch.device("cpu"))).eval()
+
+
+def _quantisation(quantise: str, device: torch.device | None) -> dict[str, Any]:
+    """What from_pretrained must be told to hold the weights in 4 bits (QLoRA, arXiv 2305.14314)."""
+    if quantise == "none":
+        return {}
+    try:
+        import bitsandbytes  # noqa: F401 (transformers wants it)
+        from transformers import BitsAndBytesConfig
+    except ImportError:
+        raise JobError(
+            "quantise is 'nf4', but bitsandbytes is not installed; install it, or set it to 'none'."
+        ) from None
+    how: Any = BitsAndBytesConfig
+    return {
+        "quantization_config": how(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        ),
+        "device_map": {"": device or torch.device("cpu")},
+    }  # fmt: skip
 
 
 def context_length(model: Model) -> int:
@@ -137,9 +166,9 @@ def save_causal_lm(model: Model, tokenizer: Any, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def autocast(device: torch.device, bf16: bool) -> Any:
-    """The bfloat16 autocast context, or nothing."""
-    return torch.autocast(device.type, dtype=torch.bfloat16) if bf16 else nullcontext()
+def autocast(device: torch.device, precision: str) -> Any:
+    """The autocast context of a mixed precision, or nothing."""
+    return nullcontext() if precision == "float32" else torch.autocast(device.type, dtype=DTYPES[precision])
 
 
 def hidden_states(backbone: Model, batch: Packed) -> Tensor:
@@ -163,6 +192,18 @@ def response_logprobs(model: Model, batch: Packed, temperature: float = 1.0) -> 
     """Log-probability and entropy of every response token, [N] twice; the LM head runs on these positions only."""
     logits = lm_logits(model, hidden_states(model.base_model, batch).index_select(0, batch.source))
     return token_logprobs(logits / temperature, batch.targets)
+
+
+class LanguageModel(nn.Module):
+    """A causal LM whose forward gives what training wants of it: `response_logprobs`. What accelerate wraps."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Packed, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Log-probability and entropy of every response token, [N] twice."""
+        return response_logprobs(self.model, batch, temperature)
 
 
 class RewardModel(nn.Module):
@@ -193,7 +234,8 @@ class RewardModel(nn.Module):
 
     def token_scores(self, batch: Packed) -> Tensor:
         """The head on every response token, [N]; what a value network starts from."""
-        return self.head(hidden_states(self.backbone, batch).index_select(0, batch.place)).squeeze(-1).float()  # type: ignore[no-any-return]
+        hidden = hidden_states(self.backbone, batch).index_select(0, batch.place)
+        return self.head(hidden.to(self.head.weight.dtype)).squeeze(-1).float()  # type: ignore[no-any-return]
 
     def forward(self, batch: Packed, mean_logprobs: Tensor | None = None) -> Tensor:
         """Scores [R]; `mean_logprobs` [R] are the responses' mean log-probabilities under the SFT model."""
@@ -204,7 +246,7 @@ class RewardModel(nn.Module):
             total = torch.zeros(len(batch.lengths), hidden.shape[-1], dtype=hidden.dtype, device=hidden.device)
             total = total.index_add(0, batch.owner, hidden.index_select(0, batch.place))
             read = total / batch.lengths.unsqueeze(1)
-        scores: Tensor = self.head(read).squeeze(-1).float()
+        scores: Tensor = self.head(read.to(self.head.weight.dtype)).squeeze(-1).float()
         if self.uses_logprob:
             if mean_logprobs is None:
                 raise ValueError("this reward model needs the responses' mean log-probabilities")
@@ -218,28 +260,36 @@ def mean_logprobs(logprobs: Tensor, batch: Packed) -> Tensor:
     return total.index_add(0, batch.owner, logprobs) / batch.lengths
 
 
-def save_reward_model(model: RewardModel, tokenizer: Any, sft_folder: str, folder: Path) -> None:
-    """`backbone/` (a causal LM), `head.safetensors`, `reward.json`, and `sft/` when its log-probability counts."""
-    language_model = load_causal_lm(sft_folder)
+def save_reward_model(
+    model: RewardModel, backbone: Model, own: dict[str, Tensor], tokenizer: Any, sft_folder: str, folder: Path
+) -> None:
+    """`backbone/` (a causal LM), `head.safetensors`, `reward.json`, and `sft/` when its log-probability counts.
+
+    `backbone` is the trained one with plain weights, `own` what the reward model has besides (adapters.save_reward).
+    """
     if model.uses_logprob:
-        save_causal_lm(language_model, tokenizer, folder / "sft")
-    language_model.base_model.load_state_dict(model.backbone.state_dict())
-    save_causal_lm(language_model, tokenizer, folder / "backbone")
-    own = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
-           if not name.startswith("backbone.")}  # fmt: skip
-    save_file(own, folder / "head.safetensors")
+        save_causal_lm(load_causal_lm(sft_folder), tokenizer, folder / "sft")
+    save_causal_lm(backbone, tokenizer, folder / "backbone")
+    save_file({name: value.detach().cpu().contiguous() for name, value in own.items()}, folder / "head.safetensors")
     about = {"readout": model.readout, "logprob_weight": model.uses_logprob, "format": 1}
     (folder / REWARD_FILE).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
-def load_reward_model(path: str, device: torch.device | None = None) -> tuple[RewardModel, Model | None]:
-    """The reward model and, when it weighs log-probabilities, its SFT model. Raises JobError."""
+def load_reward_model(
+    path: str, device: torch.device | None = None, weights: str = "float32"
+) -> tuple[RewardModel, Model | None]:
+    """The reward model and, when it weighs log-probabilities, its SFT model; `weights` as in load_causal_lm.
+
+    Raises JobError.
+    """
     folder = Path(path)
     if not (folder / REWARD_FILE).is_file():
         raise JobError(f"{path} is no reward model ({REWARD_FILE} is missing); give the checkpoint of a reward job.")
     about = _read_json(folder / REWARD_FILE)
     try:
-        model = RewardModel(load_causal_lm(str(folder / "backbone")), about["readout"], about["logprob_weight"])
+        model = RewardModel(
+            load_causal_lm(str(folder / "backbone"), weights=weights), about["readout"], about["logprob_weight"]
+        )
         own = load_file(folder / "head.safetensors")
         missing = [name for name in model.state_dict() if not name.startswith("backbone.") and name not in own]
         if missing:
@@ -248,7 +298,7 @@ def load_reward_model(path: str, device: torch.device | None = None) -> tuple[Re
     except (KeyError, RuntimeError, OSError) as error:
         raise JobError(f"The reward model {path} cannot be loaded ({error}); train it again.") from None
     where = device or torch.device("cpu")
-    sft = load_causal_lm(str(folder / "sft"), where) if model.uses_logprob else None
+    sft = load_causal_lm(str(folder / "sft"), where, weights=weights) if model.uses_logprob else None
     return model.to(where).eval(), sft
 
 

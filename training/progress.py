@@ -15,6 +15,7 @@ class Progress:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "progress.jsonl"
+        self.silent = False  # on all ranks but the first
         self._last = 0.0
         self._phase = ""
 
@@ -36,6 +37,8 @@ class Progress:
         self, step: int, of: int, phase: str, metrics: dict[str, float] | None = None, always: bool = False
     ) -> None:
         """Append one line; numbers that are not finite become null, for JSON has no name for them."""
+        if self.silent:
+            return
         now = time.monotonic()
         fresh = phase != self._phase
         if not (always or fresh or step >= of) and now - self._last < 1 / LINES_PER_SECOND:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from training import checkpoints
+from training.adapters import load_trainable, save_reward, trainable
 from training.config import RewardConfig
 from training.data import (
     Codec,
@@ -27,7 +28,7 @@ from training.data import (
     read_rankings,
     split_rows,
 )
-from training.job import Job, JobError, run_program, set_up_torch
+from training.job import Job, JobError, run_program, set_up
 from training.models import (
     Model,
     RewardModel,
@@ -36,13 +37,14 @@ from training.models import (
     load_causal_lm,
     mean_logprobs,
     response_logprobs,
-    save_reward_model,
 )
-from training.optimiser import adam, clip, learning_rate, set_learning_rate
+from training.optimiser import Updater, learning_rate, whole
 from training.packing import Packed, pack, unpacked
+from training.ranks import Ranks, plain
 from training.rl_math import fit_weight, kwise_loss, rating_importance
 
 Item = tuple[Sequence[int], Sequence[Sequence[int]]]
+Module = torch.nn.Module  # a RewardModel, maybe under accelerate's wrapper
 
 
 def width(item: Item) -> int:
@@ -56,26 +58,28 @@ def pack_items(items: Sequence[Item], packed: bool, device: torch.device) -> Pac
 
 
 @torch.no_grad()
-def sft_logprobs(model: Model, items: Sequence[Item], config: RewardConfig) -> list[Tensor]:
+def sft_logprobs(model: Model, items: Sequence[Item], config: RewardConfig, ranks: Ranks) -> list[Tensor]:
     """Mean log-probability of each response under the frozen SFT model: one tensor [K] per item, on the CPU."""
-    device = next(model.parameters()).device
     out: list[Tensor] = [torch.empty(0)] * len(items)
-    widths = [width(item) for item in items]
-    for micro in micro_batches(range(len(items)), widths, config.micro_batch_tokens):
-        batch = pack_items([items[at] for at in micro], config.packed, device)
-        with autocast(device, config.bf16):
+    micros = micro_batches(range(len(items)), [width(item) for item in items], config.micro_batch_tokens)
+
+    def means(micro: list[int]) -> Tensor:
+        batch = pack_items([items[at] for at in micro], config.packed, ranks.device)
+        with autocast(ranks.device, config.precision):
             logprobs, _ = response_logprobs(model, batch)
-        means = torch.split(mean_logprobs(logprobs, batch).cpu(), [len(items[at][1]) for at in micro])
-        for at, mean in zip(micro, means, strict=True):
-            out[at] = mean
+        return mean_logprobs(logprobs, batch).cpu()
+
+    for micro, mean in zip(micros, ranks.map(micros, means), strict=True):
+        for at, own in zip(micro, torch.split(mean, [len(items[at][1]) for at in micro]), strict=True):
+            out[at] = own
     return out
 
 
-def scores_of(model: RewardModel, items: Sequence[Item], logprobs: Sequence[Tensor], config: RewardConfig) -> Tensor:
+def scores_of(model: Module, items: Sequence[Item], logprobs: Sequence[Tensor], config: RewardConfig) -> Tensor:
     """Scores of all responses of `items`, [R]."""
-    device = model.head.weight.device
+    device = next(model.parameters()).device
     batch = pack_items(items, config.packed, device)
-    with autocast(device, config.bf16):
+    with autocast(device, config.precision):
         scores: Tensor = model(batch, torch.cat(list(logprobs)).to(device))
     return scores
 
@@ -97,25 +101,27 @@ def importance_of(rankings: Sequence[Ranking], config: RewardConfig, device: tor
 
 @torch.no_grad()
 def evaluate(
-    model: RewardModel, rankings: Sequence[Ranking], logprobs: Sequence[Tensor], config: RewardConfig
+    model: Module, rankings: Sequence[Ranking], logprobs: Sequence[Tensor], config: RewardConfig, ranks: Ranks
 ) -> dict[str, float]:
     """Share of held-out pairs put in the labelers' order, and the same by the mean log-probability alone."""
     model.eval()
-    device = model.head.weight.device
     items: list[Item] = [(ranking.prompt, ranking.responses) for ranking in rankings]
-    loss, prompts, right, base = 0.0, 0, torch.zeros(2), torch.zeros(2)
-    for micro in micro_batches(range(len(items)), [width(item) for item in items], config.micro_batch_tokens):
+    sums = torch.zeros(6, dtype=torch.double)  # loss, prompts; right and all, by the model and by the log-probability
+    for micro, weight in ranks.deal(
+        micro_batches(range(len(items)), [width(item) for item in items], config.micro_batch_tokens)
+    ):
         chosen = [rankings[at] for at in micro]
         scores = scores_of(model, [items[at] for at in micro], [logprobs[at] for at in micro], config)
-        ranks, owners = rank_tensors(chosen, device)
-        part, count, hits = kwise_loss(scores, ranks, owners)
-        loss, prompts, right = loss + part.item(), prompts + count, right + hits.cpu()
-        base += kwise_loss(torch.cat([logprobs[at] for at in micro]).to(device), ranks, owners)[2].cpu()
+        tensors = rank_tensors(chosen, ranks.device)
+        loss, prompts, right = kwise_loss(scores, *tensors)
+        base = kwise_loss(torch.cat([logprobs[at] for at in micro]).to(ranks.device), *tensors)[2]
+        sums += weight * torch.cat([torch.tensor([loss.item(), prompts]), right.cpu(), base.cpu()])
+    loss, prompts, right, pairs, base, _ = ranks.sum(sums).tolist()
     return {
         "loss/validation": loss / max(1, prompts),
-        "accuracy": float(right[0] / right[1].clamp(min=1)),
-        "accuracy/logprob_baseline": float(base[0] / base[1].clamp(min=1)),
-        "pairs/validation": float(right[1]),
+        "accuracy": right / max(1, pairs),
+        "accuracy/logprob_baseline": base / max(1, pairs),
+        "pairs/validation": pairs,
     }
 
 
@@ -124,23 +130,23 @@ def reward(job: Job[RewardConfig]) -> None:
     config = job.config
 
     # 1. The SFT model twice: frozen, for log-probabilities, and as the backbone under a fresh scalar head.
-    device = set_up_torch(config)
+    ranks = set_up(job)
+    device = ranks.device
     codec = Codec(load_tokenizer(config.model))
     rankings = read_rankings(job.data("rankings"), codec, config.max_length)
     train, validation = split_rows(rankings, lambda row: row.prompt_id, config.seed, config.validation_share)
     if not train:
         raise JobError("No ranking is left for training; rank more prompts or lower validation_share.")
-    sft_model = load_causal_lm(config.model, device)
+    sft_model = load_causal_lm(config.model, device, weights=config.frozen_weights)
     check_context(sft_model, codec, config.max_length, "max_length")
-    model = RewardModel(load_causal_lm(config.model, device, config.dropout), config.readout, config.logprob_weight).to(
-        device
-    )
+    backbone = load_trainable(config.model, device, config, config.dropout)
+    model = RewardModel(backbone, config.readout, config.logprob_weight).to(device)
 
     # 2. Log-probabilities under the frozen model, once; as a feature they are brought to mean 0, std 1.
     job.progress.write(0, 1, "reference", {})
     items: list[Item] = [(row.prompt, row.responses) for row in train]
-    logprobs = sft_logprobs(sft_model, items, config)
-    held = sft_logprobs(sft_model, [(row.prompt, row.responses) for row in validation], config)
+    logprobs = sft_logprobs(sft_model, items, config, ranks)
+    held = sft_logprobs(sft_model, [(row.prompt, row.responses) for row in validation], config, ranks)
     every = torch.cat(logprobs)
     model.logprob_mean.copy_(every.mean())
     model.logprob_std.copy_(every.std().clamp(min=1e-3))
@@ -156,23 +162,23 @@ def reward(job: Job[RewardConfig]) -> None:
     widths = [width(item) for item in items]
     per_epoch = len(bucketed_batches(widths, config.batch_size, 0))
     steps = config.epochs * per_epoch
-    small = [*model.head.parameters(), model.logprob_weight]
-    optimiser = adam(
-        [{"params": list(model.backbone.parameters())}, {"params": small, "lr": config.lr * config.head_lr_scale}],
-        config,
-    )  # fmt: skip
+    model.head.bias.requires_grad_(False)  # no difference of scores knows it; step 5 sets the level
+    small = {"lr": config.lr * config.head_lr_scale}
+    groups: list[dict[str, Any]] = [
+        {"params": [model.logprob_weight], **small},
+        {"params": trainable(model.backbone)},
+        {"params": [model.head.weight], **small},
+    ]
+    updater = Updater(ranks, model, groups, config)
     step = 0
     state = job.load_state()
     if state:
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
+        updater.restore(state["updater"])
         checkpoints.restore_rng(state["rng"])
         step = state["step"]
 
     def snapshot() -> dict[str, Any]:
-        return {
-            "model": model.state_dict(), "optimiser": optimiser.state_dict(), "rng": checkpoints.rng_state()
-        }  # fmt: skip
+        return {"updater": updater.state(), "rng": checkpoints.rng_state()}
 
     # 4. Pass over the rankings: `batch_size` prompts a step, each of weight 1 whatever its K, or more where its
     #    ratings lie far apart.
@@ -180,45 +186,48 @@ def reward(job: Job[RewardConfig]) -> None:
         epoch, at = divmod(step, per_epoch)
         if at == 0 or "batches" not in locals():
             batches = bucketed_batches(widths, config.batch_size, config.seed * 1000 + epoch)
-        model.train(config.dropout > 0)
+        updater.module.train(config.train_mode(config.dropout))
         rows = batches[at]
-        total, right = 0.0, torch.zeros(2)
-        for micro in micro_batches(rows, widths, config.micro_batch_tokens):
-            scores = scores_of(model, [items[row] for row in micro], [logprobs[row] for row in micro], config)
+        sums = torch.zeros(3)  # loss, pairs in the right order, pairs
+        dealt = ranks.deal(micro_batches(rows, widths, config.micro_batch_tokens))
+        for number, (micro, weight) in enumerate(dealt, start=1):
             chosen = [train[row] for row in micro]
-            loss, _, hits = kwise_loss(scores, *rank_tensors(chosen, device), importance_of(chosen, config, device))
-            torch.autograd.backward(loss / len(rows))
-            total, right = total + loss.item(), right + hits.cpu()
-        norm = clip(model.parameters(), config.max_grad_norm)
+            with updater.microbatch(last=number == len(dealt)):
+                scores = scores_of(
+                    updater.module, [items[row] for row in micro], [logprobs[row] for row in micro], config
+                )
+                loss, _, hits = kwise_loss(scores, *rank_tensors(chosen, device), importance_of(chosen, config, device))
+                updater.backward(weight * loss / len(rows))
+            sums += weight * torch.cat([loss.detach().view(1).cpu(), hits.cpu()])
         share = learning_rate(step, steps, config.lr_final, config.warmup_steps)
-        set_learning_rate(optimiser, share)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        norms = updater.step(share)
         step += 1
+        total, right, pairs = ranks.sum(sums).tolist()
         metrics = {
-            "loss": total / len(rows), "accuracy/training": float(right[0] / right[1]), "lr": config.lr * share,
-            "grad_norm": float(norm), "logprob_weight": float(model.logprob_weight.detach()),
+            "loss": total / len(rows), "accuracy/training": right / max(1, pairs), "lr": config.lr * share, **norms,
+            "logprob_weight": float(whole(model.logprob_weight.detach())),
         }  # fmt: skip
         if step % per_epoch == 0 and validation:
-            metrics.update(evaluate(model, validation, held, config))
+            metrics.update(evaluate(updater.module, validation, held, config, ranks))
         job.progress.write(step, steps, "reward", metrics, always=step % per_epoch == 0)
         job.save_state_when_due(step, snapshot)
 
     # 5. Held-out accuracy, and the shift that makes demonstrations score 0 on average (detail 8).
     result: dict[str, Any] = {"rankings": len(train), "validation": len(validation)}
     if validation:
-        result.update(evaluate(model, validation, held, config))
-    result.update(shift_scores(job, model, sft_model, codec))
+        result.update(evaluate(updater.module, validation, held, config, ranks))
+    result.update(shift_scores(job, updater.module, sft_model, codec, ranks))
 
     # 6. The result.
-    checkpoints.write_folder(
-        job.checkpoint, lambda folder: save_reward_model(model, codec.tokenizer, config.model, folder)
-    )
+    weights = updater.weights()
+    job.write_checkpoint(lambda folder: save_reward(model, weights, codec.tokenizer, config.model, config, folder))
     job.finish({"model": config.model}, result)
 
 
 @torch.no_grad()
-def shift_scores(job: Job[RewardConfig], model: RewardModel, sft_model: Model, codec: Codec) -> dict[str, float]:
+def shift_scores(
+    job: Job[RewardConfig], model: Module, sft_model: Model, codec: Codec, ranks: Ranks
+) -> dict[str, float]:
     """Set the model's shift from the demonstrations' mean score; without demonstrations it stays 0."""
     config, path = job.config, job.data("demonstrations")
     if not path.is_file():
@@ -229,12 +238,17 @@ def shift_scores(job: Job[RewardConfig], model: RewardModel, sft_model: Model, c
         if len(row.prompt) + len(row.response) <= config.max_length
     ]
     model.eval()
-    logprobs = sft_logprobs(sft_model, items, config)
-    total = 0.0
-    for micro in micro_batches(range(len(items)), [width(item) for item in items], config.micro_batch_tokens):
-        total += scores_of(model, [items[at] for at in micro], [logprobs[at] for at in micro], config).sum().item()
-    model.shift.add_(total / max(1, len(items)))
-    return {"shift": float(model.shift), "demonstrations": float(len(items))}
+    logprobs = sft_logprobs(sft_model, items, config, ranks)
+    total = torch.zeros(1)
+    for micro, weight in ranks.deal(
+        micro_batches(range(len(items)), [width(item) for item in items], config.micro_batch_tokens)
+    ):
+        scores = scores_of(model, [items[at] for at in micro], [logprobs[at] for at in micro], config)
+        total += weight * scores.sum().cpu()
+    shift = ranks.sum(total).item() / max(1, len(items))
+    bare: Any = plain(model)
+    bare.shift.add_(shift)
+    return {"shift": float(bare.shift), "demonstrations": float(len(items))}
 
 
 if __name__ == "__main__":

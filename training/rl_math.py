@@ -115,9 +115,7 @@ def end_penalty(scores: Tensor, ended: Tensor, penalty: float) -> Tensor:
     return torch.where(ended, scores, scores.min() - penalty)
 
 
-def preference_pairs(
-    ranks: Tensor, prompts: Tensor, importance: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
+def preference_pairs(ranks: Tensor, prompts: Tensor, importance: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """All pairs (better, worse) within a prompt, [P] each, and their weights 1 / pairs of the prompt.
 
     ranks [R], 1 is best, equal numbers are ties and make no pair; prompts [R] number from 0. importance [R, R]

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from training.config import Policy, SampleConfig
 from training.data import Codec, Message, load_tokenizer, read_prompts
-from training.job import Drained, Job, JobError, run_program, set_up_torch
+from training.job import Drained, Job, JobError, run_program, set_up
 from training.models import Model, autocast, check_context, lm_logits, load_causal_lm
 from training.packing import PAD
 
@@ -42,7 +42,7 @@ class Sampling:
     greedy: bool = False
     seed: int = 0
     batch_rows: int = 256
-    bf16: bool = False
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,7 @@ def decode_batch(
     ended = torch.zeros(len(requests), dtype=torch.bool, device=device)
     start = torch.tensor([len(tokens) for tokens in prompts], device=device)[owner]
 
-    with autocast(device, settings.bf16):
+    with autocast(device, settings.precision):
         cache = PrefixCache(model, prompts, owner, steps, device)
         hidden = cache.last_hidden[owner]
         rows = torch.arange(len(requests), device=device)  # which request each live cache row belongs to
@@ -375,12 +375,13 @@ def read_done(path: Path) -> set[tuple[str, str, int]]:
 def sample(job: Job[SampleConfig]) -> None:
     """Draw what the config asks for, policy after policy, appending each finished batch."""
     config = job.config
-    device = set_up_torch(config)
+    device = set_up(job).device
     path = job.folder / "completions.jsonl"
     done = read_done(path)
     settings = Sampling(
         max_new_tokens=config.max_new_tokens, temperature=config.temperature, top_p=config.top_p,
-        top_k=config.top_k, greedy=config.greedy, seed=config.seed, batch_rows=config.batch_rows, bf16=config.bf16,
+        top_k=config.top_k, greedy=config.greedy, seed=config.seed, batch_rows=config.batch_rows,
+        precision=config.precision,
     )  # fmt: skip
     written, total, tokens = 0, 0, 0
     for policy in config.policies:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from training import checkpoints
+from training.adapters import below, load_trainable, save_policy, trainable
 from training.config import SFTConfig
 from training.data import (
     Codec,
@@ -23,17 +24,11 @@ from training.data import (
     read_demonstrations,
     split_rows,
 )
-from training.job import Job, JobError, run_program, set_up_torch
-from training.models import (
-    Model,
-    autocast,
-    check_context,
-    load_causal_lm,
-    response_logprobs,
-    save_causal_lm,
-)
-from training.optimiser import adam, clip, learning_rate, set_learning_rate
+from training.job import Job, JobError, run_program, set_up
+from training.models import LanguageModel, Model, autocast, check_context
+from training.optimiser import Updater, learning_rate
 from training.packing import pack
+from training.ranks import Ranks
 
 
 def read_data(job: Job[SFTConfig], codec: Codec) -> tuple[list[Demonstration], list[Demonstration]]:
@@ -57,21 +52,22 @@ def batch_loss(model: Model, rows: list[Demonstration], config: SFTConfig) -> tu
     """Summed cross-entropy over response tokens, in nats, and their number."""
     device = next(model.parameters()).device
     batch = pack([(row.prompt, [row.response]) for row in rows]).to(device)
-    with autocast(device, config.bf16):
-        logprobs, _ = response_logprobs(model, batch)
+    with autocast(device, config.precision):
+        logprobs, _ = model(batch)
     return -logprobs.sum(), len(logprobs)
 
 
 @torch.no_grad()
-def validation_loss(model: Model, rows: list[Demonstration], config: SFTConfig) -> float:
+def validation_loss(model: Model, rows: list[Demonstration], config: SFTConfig, ranks: Ranks) -> float:
     """Mean cross-entropy per response token, in nats, with dropout off."""
     model.eval()
-    total, count = 0.0, 0
+    sums = torch.zeros(2, dtype=torch.double)
     lengths = [len(row.prompt) + len(row.response) for row in rows]
-    for micro in micro_batches(range(len(rows)), lengths, config.micro_batch_tokens):
+    for micro, weight in ranks.deal(micro_batches(range(len(rows)), lengths, config.micro_batch_tokens)):
         loss, tokens = batch_loss(model, [rows[at] for at in micro], config)
-        total, count = total + loss.item(), count + tokens
-    return total / max(1, count)
+        sums += weight * torch.tensor([loss.item(), tokens], dtype=torch.double)
+    loss, tokens = ranks.sum(sums).tolist()
+    return float(loss / max(1, tokens))
 
 
 def sft(job: Job[SFTConfig]) -> None:
@@ -79,63 +75,61 @@ def sft(job: Job[SFTConfig]) -> None:
     config = job.config
 
     # 1. Model, tokenizer, demonstrations.
-    device = set_up_torch(config)
+    ranks = set_up(job)
     codec = Codec(load_tokenizer(config.model))
     train, validation = read_data(job, codec)
-    model = load_causal_lm(config.model, device, config.dropout)
+    model = load_trainable(config.model, ranks.device, config, config.dropout)
     check_context(model, codec, config.max_length, "max_length")
     lengths = [len(row.prompt) + len(row.response) for row in train]
 
     # 2. Optimiser and schedule over all epochs.
     per_epoch = len(bucketed_batches(lengths, config.batch_size, 0))
     steps = config.epochs * per_epoch
-    optimiser = adam([{"params": list(model.parameters())}], config)
+    trained = LanguageModel(model)
+    updater = Updater(ranks, trained, [{"params": trainable(trained)}], config)
     step, epoch_losses = 0, []
 
     # 3. Resume: weights, optimiser, random numbers and the cursor, all from one state.
     state = job.load_state()
     if state:
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
+        updater.restore(state["updater"])
         checkpoints.restore_rng(state["rng"])
         step, epoch_losses = state["step"], state["epoch_losses"]
 
     def snapshot() -> dict[str, Any]:
-        return {
-            "model": model.state_dict(), "optimiser": optimiser.state_dict(), "rng": checkpoints.rng_state(),
-            "epoch_losses": epoch_losses,
-        }  # fmt: skip
+        return {"updater": updater.state(), "rng": checkpoints.rng_state(), "epoch_losses": epoch_losses}
 
     # 4. Epochs: batches of like length in an order that the seed and the epoch decide.
     while step < steps:
         epoch, at = divmod(step, per_epoch)
         if at == 0 or "batches" not in locals():
             batches = bucketed_batches(lengths, config.batch_size, config.seed * 1000 + epoch)
-        model.train(config.dropout > 0)
+        updater.module.train(config.train_mode(config.dropout))
         rows = batches[at]
         tokens = sum(len(train[row].response) for row in rows)
-        total = 0.0
-        for micro in micro_batches(rows, lengths, config.micro_batch_tokens):
-            loss, _ = batch_loss(model, [train[row] for row in micro], config)
-            torch.autograd.backward(loss / tokens)
-            total += loss.item()
-        norm = clip(model.parameters(), config.max_grad_norm)
+        total = torch.zeros(1)
+        dealt = ranks.deal(micro_batches(rows, lengths, config.micro_batch_tokens))
+        for number, (micro, weight) in enumerate(dealt, start=1):
+            with updater.microbatch(last=number == len(dealt)):
+                loss, _ = batch_loss(updater.module, [train[row] for row in micro], config)
+                updater.backward(weight * loss / tokens)
+            total += weight * loss.item()
         share = learning_rate(step, steps, config.lr_final, config.warmup_steps)
-        set_learning_rate(optimiser, share)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        norms = updater.step(share)
         step += 1
-        metrics = {"loss": total / tokens, "lr": config.lr * share, "grad_norm": float(norm), "epoch": step / per_epoch}
+        mean = ranks.sum(total).item() / tokens
+        metrics = {"loss": mean, "lr": config.lr * share, **norms, "epoch": step / per_epoch}
 
         # 5. Validation loss after each epoch (it overfits after the first while preference still improves).
         if step % per_epoch == 0 and validation:
-            metrics["loss/validation"] = validation_loss(model, validation, config)
+            metrics["loss/validation"] = validation_loss(updater.module, validation, config, ranks)
             epoch_losses.append(metrics["loss/validation"])
         job.progress.write(step, steps, "sft", metrics, always=step % per_epoch == 0)
         job.save_state_when_due(step, snapshot)
 
     # 6. The result.
-    checkpoints.write_folder(job.checkpoint, lambda folder: save_causal_lm(model, codec.tokenizer, folder))
+    weights = below(updater.weights(), "model.")
+    job.write_checkpoint(lambda folder: save_policy(model, weights, codec.tokenizer, config.model, config, folder))
     result = {"demonstrations": len(train), "validation": len(validation), "loss/validation": epoch_losses}
     job.finish({"model": config.model}, result)
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
+
+from training import ppo, reward, sample, sft
+from training.config import BaseConfig, PPOConfig, RewardConfig, SampleConfig, SFTConfig
+from training.job import run_program
 
 WORDS = [
     "the",
@@ -37,6 +44,12 @@ WORDS = [
     "sings",
 ]
 ROOT = Path(__file__).parents[2]
+PROGRAMS: dict[str, tuple[type[BaseConfig], Any]] = {
+    "sft": (SFTConfig, sft.sft),
+    "reward": (RewardConfig, reward.reward),
+    "sample": (SampleConfig, sample.sample),
+    "ppo": (PPOConfig, ppo.ppo),
+}
 
 
 def words(rng: random.Random, low: int, high: int) -> str:
@@ -211,3 +224,57 @@ class Child:
 def lines(path: Path) -> list[dict[str, Any]]:
     """Rows of a JSONL file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def run(program: str, folder: Path) -> int:
+    """The program in this process; SIGTERM's handler is put back."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        return run_program(*PROGRAMS[program], [str(folder)])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def wait_for_step(folder: Path, step: int) -> None:
+    """Until progress.jsonl shows the step, for three minutes at most (a busy machine takes one to start a process)."""
+    for _ in range(18000):
+        if any((folder / "state").glob("step-*")) and lines(folder / "progress.jsonl")[-1]["step"] >= step:
+            return
+        time.sleep(0.01)
+    raise AssertionError((folder / "log.txt").read_text())
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return {
+        f"{path.parent.name}/{name}": tensor
+        for path in sorted((folder / "checkpoint").rglob("*.safetensors"))
+        for name, tensor in load_file(path).items()
+    }
+
+
+@pytest.fixture(scope="session")
+def taught(tmp_path_factory: pytest.TempPathFactory, folders: dict[str, Path]) -> Path:
+    """A policy that has learned to answer in words."""
+    folder = tmp_path_factory.mktemp("taught") / "job"
+    folder.mkdir()
+    config = {
+        "model": str(folders["llama"]), "epochs": 20, "lr": 1e-2, "max_length": 128, "max_prompt_tokens": 100,
+        "threads": 1,
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config))
+    write_rows(folder / "data" / "demonstrations.jsonl", demonstrations(96))
+    assert run("sft", folder) == 0
+    return folder / "checkpoint"
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory: pytest.TempPathFactory, taught: Path) -> Path:
+    """A reward model that prefers responses with "kindly" in them."""
+    folder = tmp_path_factory.mktemp("planted") / "job"
+    folder.mkdir()
+    config = {"model": str(taught), "max_length": 128, "epochs": 2, "lr": 1e-2, "threads": 1}
+    (folder / "config.json").write_text(json.dumps(config))
+    write_rows(folder / "data" / "rankings.jsonl", rankings(120))
+    write_rows(folder / "data" / "demonstrations.jsonl", demonstrations(24))
+    assert run("reward", folder) == 0
+    return folder

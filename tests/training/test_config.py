@@ -43,7 +43,7 @@ def test_the_papers_numbers() -> None:
         ({"model": "m", "learning_rate": 1}, "learning_rate", "is no setting of sft"),
         ({"model": "m", "epochs": "3"}, "epochs", "must be a whole number"),
         ({"model": "m", "epochs": True}, "epochs", "must be a whole number"),
-        ({"model": "m", "bf16": 1}, "bf16", "must be true or false"),
+        ({"model": "m", "activation_checkpointing": 1}, "activation_checkpointing", "must be true or false"),
         ({"model": "m", "lr": -1}, "lr", "use a number above 0"),
         ({"model": "m", "lr": float("nan")}, "lr", "finite"),
         ({"model": "m", "device": "tpu"}, "device", "use one of: auto, cpu, cuda"),

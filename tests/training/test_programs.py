@@ -14,63 +14,20 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training import conftest as tiny
-from training import checkpoints, ppo, reward, sample, sft
-from training.config import BaseConfig, PPOConfig, RewardConfig, SampleConfig, SFTConfig
+from training import checkpoints, ppo, sample
+from training.config import PPOConfig
 from training.data import Codec, load_tokenizer
-from training.job import Job, run_program
+from training.job import Job
 from training.models import load_causal_lm, load_reward_model, mean_logprobs, response_logprobs
 from training.packing import pack
 from training.sample import Request, Sampling, decode
 
-PROGRAMS: dict[str, tuple[type[BaseConfig], Any]] = {
-    "sft": (SFTConfig, sft.sft),
-    "reward": (RewardConfig, reward.reward),
-    "sample": (SampleConfig, sample.sample),
-    "ppo": (PPOConfig, ppo.ppo),
-}
 SHORT = {"max_new_tokens": 12, "max_prompt_tokens": 96, "threads": 1}
-
-
-def run(program: str, folder: Path) -> int:
-    """The program in this process; SIGTERM's handler is put back."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        return run_program(*PROGRAMS[program], [str(folder)])
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def result(folder: Path) -> dict[str, Any]:
     metrics: dict[str, Any] = json.loads((folder / "run.json").read_text())["metrics"]
     return metrics
-
-
-@pytest.fixture(scope="session")
-def taught(tmp_path_factory: pytest.TempPathFactory, folders: dict[str, Path]) -> Path:
-    """A policy that has learned to answer in words."""
-    folder = tmp_path_factory.mktemp("taught") / "job"
-    folder.mkdir()
-    config = {
-        "model": str(folders["llama"]), "epochs": 20, "lr": 1e-2, "max_length": 128, "max_prompt_tokens": 100,
-        "threads": 1,
-    }  # fmt: skip
-    (folder / "config.json").write_text(json.dumps(config))
-    tiny.write_rows(folder / "data" / "demonstrations.jsonl", tiny.demonstrations(96))
-    assert run("sft", folder) == 0
-    return folder / "checkpoint"
-
-
-@pytest.fixture(scope="session")
-def planted(tmp_path_factory: pytest.TempPathFactory, taught: Path) -> Path:
-    """A reward model that prefers responses with "kindly" in them."""
-    folder = tmp_path_factory.mktemp("planted") / "job"
-    folder.mkdir()
-    config = {"model": str(taught), "max_length": 128, "epochs": 2, "lr": 1e-2, "threads": 1}
-    (folder / "config.json").write_text(json.dumps(config))
-    tiny.write_rows(folder / "data" / "rankings.jsonl", tiny.rankings(120))
-    tiny.write_rows(folder / "data" / "demonstrations.jsonl", tiny.demonstrations(24))
-    assert run("reward", folder) == 0
-    return folder
 
 
 # -- each algorithm end to end -------------------------------------------------------------------------------
@@ -79,7 +36,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory, taught: Path) -> Path:
 def test_sft_lowers_the_loss_and_leaves_a_transformers_folder(folders: dict[str, Path], make_job: Any) -> None:
     config = {"model": str(folders["qwen2"]), "epochs": 3, "max_length": 128, "max_prompt_tokens": 100, "threads": 1}
     folder = make_job(config, demonstrations=tiny.demonstrations(48))
-    assert run("sft", folder) == 0
+    assert tiny.run("sft", folder) == 0
     losses = result(folder)["loss/validation"]
     assert losses[-1] < losses[0]
     assert checkpoints.verify(folder / "checkpoint")
@@ -90,7 +47,7 @@ def test_sft_lowers_the_loss_and_leaves_a_transformers_folder(folders: dict[str,
     assert record["data"]["demonstrations.jsonl"] == checkpoints.sha256(folder / "data" / "demonstrations.jsonl")
     steps = [row["step"] for row in tiny.lines(folder / "progress.jsonl")]
     assert steps == sorted(set(steps))
-    assert run("sft", folder) == 0  # it already has its result
+    assert tiny.run("sft", folder) == 0  # it already has its result
 
 
 def test_sft_learns_the_response_only_and_its_end_token(folders: dict[str, Path], tokenizer: Any) -> None:
@@ -121,7 +78,7 @@ def test_unpacked_reward_training_gives_the_same_model(folders: dict[str, Path],
     for packed in (True, False):
         config = {"model": str(folders["llama"]), "max_length": 128, "epochs": 1, "packed": packed, "threads": 1}
         folder = make_job(config, f"packed-{packed}", rankings=tiny.rankings(24))
-        assert run("reward", folder) == 0
+        assert tiny.run("reward", folder) == 0
         heads.append(load_file(folder / "checkpoint" / "head.safetensors")["head.weight"])
     torch.testing.assert_close(heads[0], heads[1], atol=1e-4, rtol=1e-3)
 
@@ -136,7 +93,7 @@ def test_ratings_move_the_reward_model_only_where_pairs_weigh_by_them(folders: d
     def head(name: str, rows: list[dict[str, Any]], pair_weight: str) -> torch.Tensor:
         config = {"model": str(folders["llama"]), "max_length": 128, "pair_weight": pair_weight, "threads": 1}
         folder = make_job(config, name, rankings=rows)
-        assert run("reward", folder) == 0
+        assert tiny.run("reward", folder) == 0
         return load_file(folder / "checkpoint" / "head.safetensors")["head.weight"]
 
     without = head("plain", plain, "equal")
@@ -149,7 +106,7 @@ def test_sampling_from_two_policies_by_a_plan(folders: dict[str, Path], make_job
     policies = [{"name": name, "path": str(folders[name])} for name in ("llama", "gpt2")]
     plan = {"p0": {"llama": 2, "gpt2": 1}, "p1": {"gpt2": 3}}
     folder = make_job({"policies": policies, "plan": plan, **SHORT}, prompts=tiny.prompts(3))
-    assert run("sample", folder) == 0
+    assert tiny.run("sample", folder) == 0
     keys = {(row["prompt_id"], row["checkpoint"], row["index"]) for row in tiny.lines(folder / "completions.jsonl")}
     assert keys == {("p0", "llama", 0), ("p0", "llama", 1), ("p0", "gpt2", 0), *(("p1", "gpt2", n) for n in range(3))}
 
@@ -169,7 +126,7 @@ def test_ppo_improves_a_planted_reward(advantage: str, folders: dict[str, Path],
         value_lr=3e-3, value_warmup=2, inner_epochs=2,
     )  # fmt: skip
     folder = make_job(config, prompts=tiny.prompts(24))
-    assert run("ppo", folder) == 0
+    assert tiny.run("ppo", folder) == 0
     rows = [row["metrics"] for row in tiny.lines(folder / "progress.jsonl")]
     assert rows[-1]["objective/scores"] > rows[0]["objective/scores"] + 0.5
     assert rows[0]["objective/kl"] == 0
@@ -182,7 +139,7 @@ def test_ppo_with_every_option_runs(folders: dict[str, Path], planted: Path, mak
         value_head_zero=True, inner_epochs=2, temperature=0.8,
     )  # fmt: skip
     folder = make_job(config, prompts=tiny.prompts(10), pretraining=[{"text": "the cat sat on the mat"}] * 4)
-    assert run("ppo", folder) == 0
+    assert tiny.run("ppo", folder) == 0
     last = tiny.lines(folder / "progress.jsonl")[-1]["metrics"]
     names = {"objective/kl", "objective/scores", "objective/rlhf_reward", "objective/entropy", "policy/ratio",
              "policy/approxkl", "policy/clipfrac", "loss/policy", "loss/value", "loss/ptx", "lr",
@@ -197,7 +154,7 @@ def test_before_the_first_step_ratio_is_1_and_kl_is_0(folders: dict[str, Path], 
     plan = trainer.minibatches(groups, 0, 0)
     metrics = trainer.experience(groups, plan)
     assert metrics["objective/kl"] == 0
-    first = trainer.step(groups, plan[0], 0, 0)
+    first = trainer.step(groups, plan[0], 0, 0, 1.0)
     assert first["policy/ratio"] == pytest.approx(1, abs=1e-7)
     assert first["policy/approxkl"] == 0
     assert first["policy/clipfrac"] == 0
@@ -234,45 +191,28 @@ def resumable(kind: str, folders: dict[str, Path], planted: Path, make_job: Call
     return make_job(config, name, prompts=tiny.prompts(10))
 
 
-def wait_for_step(folder: Path, step: int) -> None:
-    """Until progress.jsonl shows the step, for three minutes at most (a busy machine takes one to start a process)."""
-    for _ in range(18000):
-        if any((folder / "state").glob("step-*")) and tiny.lines(folder / "progress.jsonl")[-1]["step"] >= step:
-            return
-        time.sleep(0.01)
-    raise AssertionError((folder / "log.txt").read_text())
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return {
-        f"{path.parent.name}/{name}": tensor
-        for path in sorted((folder / "checkpoint").rglob("*.safetensors"))
-        for name, tensor in load_file(path).items()
-    }
-
-
 @pytest.mark.parametrize("kind", ["sft", "reward", "ppo"])
 def test_a_run_that_was_stopped_and_killed_ends_bit_identical_to_one_that_was_not(
     kind: str, folders: dict[str, Path], planted: Path, make_job: Any
 ) -> None:
     whole = resumable(kind, folders, planted, make_job, "whole")
-    assert run(kind, whole) == 0
+    assert tiny.run(kind, whole) == 0
     broken = resumable(kind, folders, planted, make_job, "broken")
-    child = tiny.Child(lambda: run(kind, broken), broken)
-    wait_for_step(broken, 3)
+    child = tiny.Child(lambda: tiny.run(kind, broken), broken)
+    tiny.wait_for_step(broken, 3)
     child.send_signal(signal.SIGTERM)
     assert child.wait() == 75
     assert "state is saved" in (broken / "log.txt").read_text().splitlines()[-1]
     reached = tiny.lines(broken / "progress.jsonl")[-1]["step"]
-    child = tiny.Child(lambda: run(kind, broken), broken)
-    wait_for_step(broken, reached + 2)
+    child = tiny.Child(lambda: tiny.run(kind, broken), broken)
+    tiny.wait_for_step(broken, reached + 2)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -9
     newest = max((broken / "state").glob("step-*"))
     tensors = newest / "tensors.safetensors"
     tensors.write_bytes(tensors.read_bytes()[:-100])  # torn: the one before must serve
-    assert run(kind, broken) == 0
-    first, second = weights(whole), weights(broken)
+    assert tiny.run(kind, broken) == 0
+    first, second = tiny.weights(whole), tiny.weights(broken)
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
     steps = [row["step"] for row in tiny.lines(broken / "progress.jsonl") if row["phase"] == kind]
@@ -284,7 +224,7 @@ def test_sigterm_to_the_command_itself_saves_and_exits_75(
 ) -> None:
     folder = resumable("sft", folders, planted, make_job, "job")
     child = tiny.start("sft", folder)
-    wait_for_step(folder, 2)
+    tiny.wait_for_step(folder, 2)
     child.send_signal(signal.SIGTERM)
     assert child.wait(120) == 75
     assert tiny.start("sft", folder).wait(180) == 0
@@ -297,19 +237,19 @@ def test_a_killed_sampling_job_resumes_without_doubling(folders: dict[str, Path]
         **SHORT, "max_new_tokens": 40,
     }  # fmt: skip
     whole = make_job(config, "whole", prompts=tiny.prompts(40))
-    assert run("sample", whole) == 0
+    assert tiny.run("sample", whole) == 0
     broken = make_job(config, "broken", prompts=tiny.prompts(40))
     path = broken / "completions.jsonl"
     for stop in (signal.SIGKILL, signal.SIGTERM):
         before = len(path.read_bytes().splitlines()) if path.exists() else 0
-        child = tiny.Child(lambda: run("sample", broken), broken)
+        child = tiny.Child(lambda: tiny.run("sample", broken), broken)
         while not child.poll() and not (path.exists() and len(path.read_bytes().splitlines()) > before):
             time.sleep(0.005)
         child.send_signal(stop)
         assert child.wait() in (-9, 75)
     with path.open("a") as file:
         file.write('{"prompt_id": "p1", "checkp')  # torn by the kill
-    assert run("sample", broken) == 0
+    assert tiny.run("sample", broken) == 0
     key = lambda row: (row["prompt_id"], row["index"])  # noqa: E731
     first, second = (sorted(tiny.lines(folder / "completions.jsonl"), key=key) for folder in (whole, broken))
     assert [(key(row), row["text"], row["seed"]) for row in first] == [
@@ -321,7 +261,7 @@ def test_a_killed_sampling_job_resumes_without_doubling(folders: dict[str, Path]
 
 
 def fails(program: str, folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> None:
-    assert run(program, folder) == 1
+    assert tiny.run(program, folder) == 1
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert all(word in last for word in words), last
 

@@ -37,6 +37,7 @@ CONFIGS: dict[str, type[BaseConfig]] = {
     "ppo": PPOConfig,
 }
 
+
 def preset(name: str, kind: str, **overrides: Any) -> BaseConfig:
     """The preset `name` for a program ("sft", "sample", "reward", "ppo"), with paths and changes on top."""
     if name not in PRESETS:

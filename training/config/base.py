@@ -43,11 +43,24 @@ class BaseConfig:
 
     seed: int = setting(0, "Seed of every random choice; the same seed gives the same result on a CPU.", 0, 2**53)
     device: str = setting("auto", "Where to run: auto takes a GPU if there is one.", choices=("auto", "cpu", "cuda"))
-    bf16: bool = setting(False, "Matrix products in bfloat16 (weights stay in float32). Quick on GPUs.")
+    precision: str = setting(
+        "float32",
+        "Precision of matrix products. bf16 and fp16 are mixed precision: weights that train stay in float32.",
+        choices=("float32", "bf16", "fp16"),
+    )
+    frozen_weights: str = setting(
+        "float32",
+        "How models that do not train are held: a reference, a reward model, the base under LoRA.",
+        choices=("float32", "bf16"),
+    )
     matmul_precision: str = setting(
         "medium", "torch.set_float32_matmul_precision.", choices=("highest", "high", "medium")
     )
     threads: int = setting(0, "CPU threads; 0 takes all cores.", 0, 1024)
+    processes: int = setting(1, "Processes on this machine that share the work (accelerate launch).", 1, 1024)
+    accelerate_config: str = setting(
+        "", "An accelerate config file, for FSDP2 or several hosts; empty is plain data parallelism of `processes`."
+    )
     save_every_seconds: float = setting(300.0, "Seconds between two resume states.", above=0)
 
     @classmethod
