@@ -75,7 +75,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, row
 
 
-def _need(row: dict[str, Any], key: str, kind: type, where: str) -> Any:
+def need(row: dict[str, Any], key: str, kind: type, where: str) -> Any:
+    """A row's value of a type. Raises JobError."""
     if key not in row:
         raise JobError(f"{where}: the key {key!r} is missing.")
     if not isinstance(row[key], kind):
@@ -83,15 +84,16 @@ def _need(row: dict[str, Any], key: str, kind: type, where: str) -> Any:
     return row[key]
 
 
-def _messages(row: dict[str, Any], where: str) -> list[Message]:
-    messages = _need(row, "messages", list, where)
+def messages_of(row: dict[str, Any], where: str, key: str = "messages") -> list[Message]:
+    """A list of {role, content}. Raises JobError."""
+    messages = need(row, key, list, where)
     if not messages:
-        raise JobError(f"{where}: 'messages' is empty.")
+        raise JobError(f"{where}: {key!r} is empty.")
     for message in messages:
         if not isinstance(message, dict):
             raise JobError(f"{where}: each message must be an object with role and content.")
-        _need(message, "role", str, where)
-        _need(message, "content", str, where)
+        need(message, "role", str, where)
+        need(message, "content", str, where)
     return [{"role": message["role"], "content": message["content"]} for message in messages]
 
 
@@ -157,10 +159,10 @@ def read_demonstrations(path: Path, codec: Codec) -> list[Demonstration]:
     rows = []
     for number, row in read_rows(path):
         where = f"{path.name}, line {number}"
-        response = _need(row, "response", str, where)
+        response = need(row, "response", str, where)
         rows.append(
             Demonstration(
-                str(row.get("id", number)), codec.prompt(_messages(row, where)), codec.response(response),
+                str(row.get("id", number)), codec.prompt(messages_of(row, where)), codec.response(response),
                 str(row.get("split", "train")),
             )
         )  # fmt: skip
@@ -175,11 +177,11 @@ def read_prompts(path: Path, codec: Codec) -> list[Prompt]:
     seen: set[str] = set()
     for number, row in read_rows(path):
         where = f"{path.name}, line {number}"
-        name = str(_need(row, "id", object, where))
+        name = str(need(row, "id", object, where))
         if name in seen:
             raise JobError(f"{where}: the id {name!r} was there before; ids must differ.")
         seen.add(name)
-        rows.append(Prompt(name, codec.prompt(_messages(row, where)), str(row.get("split", "train"))))
+        rows.append(Prompt(name, codec.prompt(messages_of(row, where)), str(row.get("split", "train"))))
     if not rows:
         raise JobError(f"{path.name} holds no prompt; add some first.")
     return rows
@@ -190,8 +192,8 @@ def read_rankings(path: Path, codec: Codec, max_length: int) -> list[Ranking]:
     rows = []
     for number, row in read_rows(path):
         where = f"{path.name}, line {number}"
-        prompt = codec.prompt(_messages(row, where))
-        responses, ranks = _need(row, "responses", list, where), _need(row, "ranks", list, where)
+        prompt = codec.prompt(messages_of(row, where))
+        responses, ranks = need(row, "responses", list, where), need(row, "ranks", list, where)
         if len(responses) != len(ranks):
             raise JobError(f"{where}: {len(responses)} responses but {len(ranks)} ranks; each response needs one.")
         if not all(isinstance(rank, int) and not isinstance(rank, bool) for rank in ranks):
@@ -200,7 +202,7 @@ def read_rankings(path: Path, codec: Codec, max_length: int) -> list[Ranking]:
         for response in responses:
             if not isinstance(response, dict):
                 raise JobError(f"{where}: each response must be an object with a text.")
-            encoded.append(codec.response(_need(response, "text", str, where)))
+            encoded.append(codec.response(need(response, "text", str, where)))
         ratings = _overall(row, responses, where)
         kept = [at for at, response in enumerate(encoded) if len(prompt) + len(response) <= max_length]
         if len({ranks[at] for at in kept}) < 2:

@@ -127,3 +127,10 @@ def _block_mask(segments: Tensor) -> Tensor:
     causal = torch.ones(width, width, dtype=torch.bool).tril()
     query, key = segments.unsqueeze(2), segments.unsqueeze(1)
     return ((query == key) | (key == 0)).logical_and(causal).unsqueeze(1)
+
+
+def block_diagonal(documents: Tensor) -> Tensor:
+    """[B, T] document numbers (-1 padding) to [B, 1, T, T]: causal, and within one document only."""
+    width = documents.shape[1]
+    causal = torch.ones(width, width, dtype=torch.bool).tril()
+    return (documents.unsqueeze(2) == documents.unsqueeze(1)).logical_and(causal).unsqueeze(1)

@@ -1,13 +1,14 @@
 """Supervised fine-tuning on demonstrations: `python -m training.sft JOB_FOLDER` (InstructGPT section 3.5, C.1).
 
-Cross-entropy on the response's tokens only (its end token included), multi-turn prompts through the chat template,
-batches of like length, cosine to a tenth of the peak, validation loss after each epoch. A resumed run gives the
-same weights, bit for bit, as one that was never stopped.
+Cross-entropy on the answers' tokens only (their end tokens included), every answer of a chat in one forward, batches of
+like length or, if wanted, rows packed full, cosine to a tenth of the peak, validation loss after each epoch. A resumed
+run gives the same weights, bit for bit, as one that was never stopped.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,30 +16,27 @@ import torch
 from training import checkpoints
 from training.adapters import below, load_trainable, save_policy, trainable
 from training.config import SFTConfig
-from training.data import (
-    Codec,
-    Demonstration,
-    bucketed_batches,
-    load_tokenizer,
-    micro_batches,
-    read_demonstrations,
-    split_rows,
-)
+from training.conversations import Conversation, fill_rows, pack_conversations, read_conversations
+from training.data import Codec, bucketed_batches, load_tokenizer, micro_batches, split_rows
 from training.job import Job, JobError, run_program, set_up
 from training.models import LanguageModel, Model, autocast, check_context
 from training.optimiser import Updater, learning_rate
-from training.packing import pack
 from training.ranks import Ranks
 
 
-def read_data(job: Job[SFTConfig], codec: Codec) -> tuple[list[Demonstration], list[Demonstration]]:
-    """Training and validation demonstrations that fit the limits. Raises JobError when none is left."""
+def fitting(conversations: Sequence[Conversation], config: SFTConfig) -> list[Conversation]:
+    """Those within the limits; of a chat that is too long, the answers that fit with all that was said before them."""
+    kept: list[Conversation] = []
+    for whole in conversations:
+        parts = [whole] if len(whole.tokens) <= config.max_length else whole.parts()
+        kept += [part for part in parts if len(part.tokens) <= config.max_length]
+    return [one for one in kept if one.prompt_tokens <= config.max_prompt_tokens]
+
+
+def read_data(job: Job[SFTConfig], codec: Codec) -> tuple[list[Conversation], list[Conversation]]:
+    """Training and validation conversations that fit the limits. Raises JobError when none is left."""
     config = job.config
-    rows = [
-        row
-        for row in read_demonstrations(job.data("demonstrations"), codec)
-        if len(row.prompt) <= config.max_prompt_tokens and len(row.prompt) + len(row.response) <= config.max_length
-    ]
+    rows = fitting(read_conversations(job.data("demonstrations"), codec), config)
     train, validation = split_rows(rows, lambda row: row.id, config.seed, config.validation_share)
     if not train:
         raise JobError(
@@ -48,23 +46,32 @@ def read_data(job: Job[SFTConfig], codec: Codec) -> tuple[list[Demonstration], l
     return train, validation
 
 
-def batch_loss(model: Model, rows: list[Demonstration], config: SFTConfig) -> tuple[torch.Tensor, int]:
-    """Summed cross-entropy over response tokens, in nats, and their number."""
+def micro_rows(rows: Sequence[Conversation], config: SFTConfig) -> list[list[list[Conversation]]]:
+    """A step's conversations as microbatches of rows: one in a row, or rows filled up to max_length."""
+    filled = [[at] for at in range(len(rows))]
+    if config.packed:
+        filled = fill_rows([len(row.tokens) for row in rows], config.max_length)
+    widths = [sum(len(rows[at].tokens) for at in row) for row in filled]
+    micros = micro_batches(range(len(filled)), widths, config.micro_batch_tokens)
+    return [[[rows[at] for at in filled[row]] for row in micro] for micro in micros]
+
+
+def batch_loss(model: Model, rows: Sequence[Sequence[Conversation]], config: SFTConfig) -> tuple[torch.Tensor, int]:
+    """Summed cross-entropy over the answers' tokens, in nats, and their number."""
     device = next(model.parameters()).device
-    batch = pack([(row.prompt, [row.response]) for row in rows]).to(device)
+    batch = pack_conversations(rows).to(device)
     with autocast(device, config.precision):
         logprobs, _ = model(batch)
     return -logprobs.sum(), len(logprobs)
 
 
 @torch.no_grad()
-def validation_loss(model: Model, rows: list[Demonstration], config: SFTConfig, ranks: Ranks) -> float:
-    """Mean cross-entropy per response token, in nats, with dropout off."""
+def validation_loss(model: Model, rows: list[Conversation], config: SFTConfig, ranks: Ranks) -> float:
+    """Mean cross-entropy per token of an answer, in nats, with dropout off."""
     model.eval()
     sums = torch.zeros(2, dtype=torch.double)
-    lengths = [len(row.prompt) + len(row.response) for row in rows]
-    for micro, weight in ranks.deal(micro_batches(range(len(rows)), lengths, config.micro_batch_tokens)):
-        loss, tokens = batch_loss(model, [rows[at] for at in micro], config)
+    for micro, weight in ranks.deal(micro_rows(rows, config)):
+        loss, tokens = batch_loss(model, micro, config)
         sums += weight * torch.tensor([loss.item(), tokens], dtype=torch.double)
     loss, tokens = ranks.sum(sums).tolist()
     return float(loss / max(1, tokens))
@@ -80,7 +87,7 @@ def sft(job: Job[SFTConfig]) -> None:
     train, validation = read_data(job, codec)
     model = load_trainable(config.model, ranks.device, config, config.dropout)
     check_context(model, codec, config.max_length, "max_length")
-    lengths = [len(row.prompt) + len(row.response) for row in train]
+    lengths = [len(row.tokens) for row in train]
 
     # 2. Optimiser and schedule over all epochs.
     per_epoch = len(bucketed_batches(lengths, config.batch_size, 0))
@@ -105,13 +112,13 @@ def sft(job: Job[SFTConfig]) -> None:
         if at == 0 or "batches" not in locals():
             batches = bucketed_batches(lengths, config.batch_size, config.seed * 1000 + epoch)
         updater.module.train(config.train_mode(config.dropout))
-        rows = batches[at]
-        tokens = sum(len(train[row].response) for row in rows)
+        rows = [train[row] for row in batches[at]]
+        tokens = sum(row.learnt for row in rows)
         total = torch.zeros(1)
-        dealt = ranks.deal(micro_batches(rows, lengths, config.micro_batch_tokens))
+        dealt = ranks.deal(micro_rows(rows, config))
         for number, (micro, weight) in enumerate(dealt, start=1):
             with updater.microbatch(last=number == len(dealt)):
-                loss, _ = batch_loss(updater.module, [train[row] for row in micro], config)
+                loss, _ = batch_loss(updater.module, micro, config)
                 updater.backward(weight * loss / tokens)
             total += weight * loss.item()
         share = learning_rate(step, steps, config.lr_final, config.warmup_steps)

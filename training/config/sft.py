@@ -23,6 +23,10 @@ class SFTConfig(Optimiser):
     dropout: float = setting(0.0, "Dropout where the architecture has any.", 0, 0.9)
     max_length: int = setting(512, "Longest prompt and response together, in tokens; longer rows are left out.", 8)
     max_prompt_tokens: int = setting(384, "Longest prompt in tokens; longer rows are left out.", 4)
+    packed: bool = setting(
+        False,
+        "Several demonstrations in one row, each for itself: less padding, but a dense attention mask.",
+    )
     validation_share: float = setting(
         0.05, "Share held out for the validation loss when no row has the split 'validation'.", 0, 0.5
     )
