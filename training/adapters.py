@@ -35,7 +35,7 @@ def make_trainable(model: Model, config: Optimiser) -> None:
     if config.lora_rank:
         add_lora(model, config)
     if config.activation_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
 
 
 def trainable(module: nn.Module) -> list[nn.Parameter]:

@@ -224,7 +224,7 @@ class RewardModel(nn.Module):
         self.head = nn.Linear(width, 1)
         nn.init.normal_(self.head.weight, std=0.0 if logprob_weight else (width + 1) ** -0.5)
         nn.init.zeros_(self.head.bias)
-        self.logprob_weight = nn.Parameter(torch.zeros(()), requires_grad=logprob_weight)
+        self.logprob_weight = nn.Parameter(torch.zeros(1), requires_grad=logprob_weight)
         self.register_buffer("logprob_mean", torch.zeros(()))
         self.register_buffer("logprob_std", torch.ones(()))
         self.register_buffer("shift", torch.zeros(()))
@@ -291,6 +291,7 @@ def load_reward_model(
             load_causal_lm(str(folder / "backbone"), weights=weights), about["readout"], about["logprob_weight"]
         )
         own = load_file(folder / "head.safetensors")
+        own["logprob_weight"] = own["logprob_weight"].view(1)  # older checkpoints have a scalar
         missing = [name for name in model.state_dict() if not name.startswith("backbone.") and name not in own]
         if missing:
             raise JobError(f"{path} lacks {', '.join(missing)}; train the reward model again.")

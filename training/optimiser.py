@@ -67,9 +67,18 @@ class Updater:
 
     def __init__(self, ranks: Ranks, module: nn.Module, groups: list[dict[str, Any]], config: Optimiser) -> None:
         self.ranks, self.config = ranks, config
-        groups = [{"clip": "grad_norm", **group} for group in groups]
+        names = {id(parameter): name for name, parameter in module.named_parameters()}
+        wanted = [[names[id(parameter)] for parameter in group["params"]] for group in groups]
         self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=config.precision == "fp16")
-        self.module, self.optimiser = ranks.prepare(module, make_optimiser(groups, config))
+        self.module = ranks.wrap(module)
+        now = dict(plain(self.module).named_parameters())
+        self.optimiser = make_optimiser(
+            [
+                {"clip": "grad_norm", **group, "params": [now[name] for name in chosen]}
+                for group, chosen in zip(groups, wanted, strict=True)
+            ],
+            config,
+        )
 
     @contextmanager
     def microbatch(self, last: bool) -> Iterator[None]:
@@ -109,7 +118,7 @@ class Updater:
             from torch.distributed.checkpoint import state_dict as sharded
 
             options = sharded.StateDictOptions(full_state_dict=True, cpu_offload=True)
-            weights, optimiser = sharded.get_state_dict(self.module, self._bare(), options=options)
+            weights, optimiser = sharded.get_state_dict(self.module, self.optimiser, options=options)
         state["weights"] = {name: tensor for name, tensor in weights.items() if name in trains}
         return {**state, "optimiser": optimiser}
 
@@ -127,7 +136,7 @@ class Updater:
 
         options = sharded.StateDictOptions(full_state_dict=True, strict=False)
         sharded.set_state_dict(
-            self.module, self._bare(), model_state_dict=state["weights"], optim_state_dict=state["optimiser"],
+            self.module, self.optimiser, model_state_dict=state["weights"], optim_state_dict=state["optimiser"],
             options=options,
         )  # fmt: skip
 
@@ -139,11 +148,6 @@ class Updater:
 
         options = sharded.StateDictOptions(full_state_dict=True, cpu_offload=True)
         return dict(sharded.get_model_state_dict(self.module, options=options))  # type: ignore[arg-type]
-
-    def _bare(self) -> torch.optim.Optimizer:
-        """The optimiser under accelerate's wrapper."""
-        bare: torch.optim.Optimizer = getattr(self.optimiser, "optimizer", self.optimiser)
-        return bare
 
 
 def whole(tensor: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ class Ranks:
     def __init__(self, config: BaseConfig) -> None:
         self.size = int(os.environ.get("WORLD_SIZE", "1"))
         self.accelerator: Any = None
+        self.sharded = config.shard and self.size > 1  # FSDP2 holds each weight on one rank only
         self.index = 0
         self.device = choose_device(config)
         if self.size == 1:
@@ -46,16 +47,13 @@ class Ranks:
         """True on the rank that writes files."""
         return self.index == 0
 
-    @property
-    def sharded(self) -> bool:
-        """True where FSDP2 holds each weight on one rank only."""
-        return self.accelerator is not None and self.accelerator.is_fsdp2
-
-    def prepare(self, module: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[nn.Module, Any]:
-        """The module and its optimiser as accelerate wraps them (DDP, FSDP2)."""
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """The module as it trains together with those of the other ranks. Its parameters may be others afterwards."""
         if self.accelerator is None:
-            return module, optimiser
-        wrapped: tuple[nn.Module, Any] = self.accelerator.prepare(module, optimiser)
+            return module
+        if self.sharded:
+            return shard(module, self.device)
+        wrapped: nn.Module = self.accelerator.prepare_model(module)
         return wrapped
 
     def deal(self, parts: Sequence[T]) -> list[tuple[T, float]]:
@@ -73,6 +71,9 @@ class Ranks:
     @contextmanager
     def accumulating(self, module: nn.Module, more: bool) -> Iterator[None]:
         """Inside, gradients stay on this rank while `more` microbatches of the step are to come."""
+        if self.sharded:
+            parts: Any = module
+            parts.set_requires_gradient_sync(not more)
         with self.accelerator.no_sync(module) if self.accelerator is not None and more else nullcontext():
             yield
 
@@ -115,17 +116,39 @@ class Ranks:
 
     @contextmanager
     def whole(self, module: nn.Module) -> Iterator[None]:
-        """Inside, this rank has all weights of a module that FSDP2 shards: for decoding, which runs at its own pace."""
+        """Inside, this rank has all weights of a sharded module: for decoding, where each goes at its own pace."""
         from torch.distributed.fsdp import FSDPModule
 
         parts = [part for part in module.modules() if isinstance(part, FSDPModule)] if self.sharded else []
         for part in parts:
+            part.set_reshard_after_forward(False, recurse=False)
             part.unshard()
         try:
             yield
         finally:
             for part in parts:
+                part.set_reshard_after_forward(part is not module, recurse=False)
                 part.reshard()
+
+
+def shard(module: nn.Module, device: torch.device) -> nn.Module:
+    """FSDP2: each layer that transformers says must stay together is a unit, the rest of the module is the last one."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+
+    mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
+    units = {name for part in module.modules() for name in getattr(part, "_no_split_modules", None) or ()}
+    for part in list(module.modules()):
+        if type(part).__name__ in units:
+            fully_shard(part, mesh=mesh)
+    fully_shard(module, mesh=mesh)
+    # The first forward decides which module is the outermost; decoding, which may come first, enters further in.
+    outermost: Any = module
+    outermost.settle = lambda: None
+    register_fsdp_forward_method(module, "settle")
+    outermost.settle()
+    outermost.reshard()  # after a forward the outermost module keeps its weights, else
+    return module
 
 
 def to_cpu(value: Any) -> Any:

@@ -47,10 +47,15 @@ def job(kind: str, folders: dict[str, Path], planted: Path, make_job: Any, name:
 KINDS = ["sft", "reward", "ppo"]
 
 
+@pytest.mark.parametrize("shard", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_ranks_give_the_weights_of_one(kind: str, folders: dict[str, Path], planted: Path, make_job: Any) -> None:
+def test_two_ranks_give_the_weights_of_one(
+    kind: str, shard: bool, folders: dict[str, Path], planted: Path, make_job: Any
+) -> None:
     alone = job(kind, folders, planted, make_job, "alone")
-    together = job(kind, folders, planted, make_job, "together", processes=2, micro_batch_tokens=96, device="cpu")
+    together = job(
+        kind, folders, planted, make_job, "together", processes=2, shard=shard, micro_batch_tokens=96, device="cpu"
+    )
     assert tiny.run(kind, alone) == 0
     assert tiny.start(kind, together).wait(240) == 0, (together / "log.txt").read_text()[-3000:]
     first, second = (tiny.lines(folder / "progress.jsonl")[-1] for folder in (alone, together))

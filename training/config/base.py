@@ -58,9 +58,8 @@ class BaseConfig:
     )
     threads: int = setting(0, "CPU threads; 0 takes all cores.", 0, 1024)
     processes: int = setting(1, "Processes on this machine that share the work (accelerate launch).", 1, 1024)
-    accelerate_config: str = setting(
-        "", "An accelerate config file, for FSDP2 or several hosts; empty is plain data parallelism of `processes`."
-    )
+    accelerate_config: str = setting("", "An accelerate config file, for several hosts; empty is `processes` here.")
+    shard: bool = setting(False, "Spread weights, gradients and optimiser over the processes (FSDP2).")
     save_every_seconds: float = setting(300.0, "Seconds between two resume states.", above=0)
 
     @classmethod

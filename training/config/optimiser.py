@@ -46,6 +46,6 @@ class Optimiser(BaseConfig):
     def check_together(self) -> dict[str, str]:
         if self.quantise != "none" and not self.lora_rank:
             return {"quantise": "needs LoRA, since weights in 4 bits cannot train; set lora_rank to 8 or more."}
-        if self.precision == "fp16" and self.accelerate_config:
-            return {"precision": "fp16 runs on one process or plain data parallelism only; choose bf16."}
+        if self.precision == "fp16" and self.shard:
+            return {"precision": "fp16 needs whole weights on each process; choose bf16, or set shard to false."}
         return {}
