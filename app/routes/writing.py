@@ -85,8 +85,8 @@ def list_warnings(
 def show_edit(request: Request, session: SessionDep, user: CurrentUser, completion_id: UUID) -> HTMLResponse:
     """The response as a text to better, for the labeler who has ranked it."""
     editable = edits.load_editable(session, completion_id, user)
-    if edits.edited_ids(session, user, [completion_id]):
-        return render(request, "completions/edited.html", project=editable.project)
+    if (edit := edits.find_edit(session, completion_id, user)) is not None:
+        return render(request, "completions/edited.html", project=editable.project, edit=edit)
     return _edit_page(request, session, user, editable)
 
 

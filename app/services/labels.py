@@ -115,6 +115,8 @@ def wrong_kind(assignment: Assignment) -> str:
 
 def make_anew(session: Session, label: L, make: Callable[[Assignment, datetime], L]) -> L:
     """What `make` builds for the task of a label that is sent already: a row to copy from, never stored itself."""
+    if label.assignment_id is None:
+        raise Conflict(_("This answer was not sent for a task, so it cannot be edited. You can withdraw it."))
     assignment = session.get_one(Assignment, label.assignment_id)
     return make(assignment, assignments.database_now(session))
 
