@@ -147,11 +147,11 @@ def update_project(session: Session, project: Project, changes: Mapping[str, Any
         raise Invalid(_("These cannot be changed: %(names)s.") % {"names": ", ".join(unknown)})
     current = {name: getattr(project, name) for name in allowed}
     _check_draft(ProjectDraft(slug=project.slug, base_model=project.base_model, **{**current, **changes}))
-    overlap = project.overlap
+    wanted = (project.overlap, project.second_label_rate)
     for name, value in changes.items():
         setattr(project, name, value)
     session.flush()
-    if project.overlap != overlap:
+    if (project.overlap, project.second_label_rate) != wanted:
         slots.follow_overlap(session, project)
     return project
 
