@@ -33,6 +33,7 @@ from app.services import (
     guidelines,
     history,
     label_schemas,
+    members,
     projects,
     prompt_reports,
     qualifications,
@@ -58,7 +59,17 @@ def see_other(url: str) -> RedirectResponse:
 def home(request: Request, session: SessionDep, user: CurrentUser) -> HTMLResponse:
     desks = desk.list_desks(session, user)
     done_today, to_review = desk.count_done_today(session, user), reviews.list_desks(session, user)
-    return render(request, "labeling/home.html", desks=desks, done_today=done_today, to_review=to_review)
+    shut_out = not desks and bool(projects.list_projects(session))
+    to_ask = members.list_to_ask(session) if shut_out or not all(one.in_pool for one in desks) else []
+    return render(
+        request,
+        "labeling/home.html",
+        desks=desks,
+        done_today=done_today,
+        to_review=to_review,
+        shut_out=shut_out,
+        to_ask=to_ask,
+    )
 
 
 @router.get("/projects/{slug}/label")
@@ -302,6 +313,7 @@ def _start_page(
     work = [desk.find_work(session, project, user, kind) for kind in (TaskKind.RANKING, TaskKind.DEMONSTRATION)]
     done_today = desk.count_done_today(session, user)
     undoable = history.find_undoable(session, project.id, user)
+    in_pool = members.may_label_in(session, project, user)
     qualified = qualifications.is_free_to_work(session, project, user)
     return render(
         request,
@@ -311,6 +323,8 @@ def _start_page(
         way=way,
         done_today=done_today,
         undoable=undoable,
+        in_pool=in_pool,
+        to_ask=[] if in_pool else members.list_to_ask(session),
         qualified=qualified,
     )
 

@@ -21,6 +21,7 @@ from app.rules import assignment as rules
 from app.services import claims, measures, qualifications, slots
 from app.services.claims import Found, Turn
 from app.settings import get_settings
+from app.translation import gettext as _
 
 _rng = random.SystemRandom()
 
@@ -56,7 +57,8 @@ def claim_assignment(
     qualifications.require_pass(session, project, user)
     turn = claims.await_turn(session, project, user, kind)
     if not rules.is_in_pool(project.open_to_all, turn.is_member):
-        raise Forbidden(f"{project.name} is labeled by some people only. Ask an admin whether you may join.")
+        sentence = _("%(project)s is labeled by some people only. Ask an admin whether you may join.")
+        raise Forbidden(sentence % {"project": project.name})
     own = claims.find_own(session, project, user, kind, turn.now, beside)
     if own is not None:
         return _go_on(session, own, user, turn, ahead=beside is not None)
@@ -86,7 +88,7 @@ def save_draft(session: Session, assignment_id: int, user: User, draft: Any) -> 
     """Keep her unfinished work, whatever has become of the lease; a live lease is renewed. Returns the moment."""
     assignment, now = lock_now(session, assignment_id, user)
     if assignment.submitted_at is not None:
-        raise Conflict("This task is submitted already; the draft was not needed any more.")
+        raise Conflict(_("This task is submitted already; the draft was not needed any more."))
     assignment.draft, assignment.draft_saved_at = draft, now
     if assignment.skipped_at is None and rules.may_submit(_slot_state(assignment.slot), user.id, now):
         _lease(assignment, assignment.slot, user, now)
@@ -132,7 +134,7 @@ def skip_task(session: Session, assignment_id: int, user: User, reason: str) -> 
     """Give the task to somebody else for good, and say why. Skipping twice is the same as once."""
     assignment, now = lock_now(session, assignment_id, user)
     if assignment.submitted_at is not None:
-        raise Conflict("This task is submitted already and can no longer be skipped.")
+        raise Conflict(_("This task is submitted already and can no longer be skipped."))
     if assignment.skipped_at is None:
         assignment.skipped_at, assignment.skip_reason = now, reason.strip()[:500]
         _free_slot(assignment.slot, user)
@@ -151,7 +153,7 @@ def lock_now(session: Session, assignment_id: int, user: User) -> tuple[Assignme
     """The same with the database's clock."""
     row = session.execute(_OWN_LOCKED_NOW, {"assignment_id": assignment_id, "user_id": user.id}).one_or_none()
     if row is None:
-        raise NotFound("There is no such task of yours.")
+        raise NotFound(_("There is no such task of yours."))
     return row[0], row[1]
 
 
@@ -163,9 +165,9 @@ def lock_assignment(session: Session, assignment_id: int) -> Assignment:
 def refuse_done(assignment: Assignment) -> None:
     """Raises Conflict when the task takes no label any more."""
     if assignment.submitted_at is not None:
-        raise Conflict("This task is submitted already. Your first answer is stored; this one was not.")
+        raise Conflict(_("This task is submitted already. Your first answer is stored; this one was not."))
     if assignment.skipped_at is not None:
-        raise Conflict("You skipped this task, so somebody else may have it now.")
+        raise Conflict(_("You skipped this task, so somebody else may have it now."))
 
 
 def take_slot(session: Session, assignment: Assignment, user: User, now: datetime) -> None:
@@ -183,7 +185,7 @@ def take_slot(session: Session, assignment: Assignment, user: User, now: datetim
     other = session.scalar(select(Slot).where(shared).limit(1).with_for_update(skip_locked=True))
     if other is None:
         raise Overtaken(
-            "Your hold on this task had ended and somebody else has taken it. Your work is kept as a draft."
+            _("Your hold on this task had ended and somebody else has taken it. Your work is kept as a draft.")
         )
     assignment.slot = other
 
@@ -290,7 +292,7 @@ def _free_slot(slot: Slot, user: User) -> None:
 def _own_assignment(session: Session, assignment_id: int, user: User) -> Assignment:
     assignment = session.scalar(_OWN_ASSIGNMENT, {"assignment_id": assignment_id, "user_id": user.id})
     if assignment is None:
-        raise NotFound("There is no such task of yours.")
+        raise NotFound(_("There is no such task of yours."))
     return assignment
 
 

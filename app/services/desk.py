@@ -35,6 +35,7 @@ class Desk:
     project: Project
     rankings: Work
     demonstrations: Work
+    in_pool: bool  # or she gets no new task here, whatever waits
     qualified: bool  # or free of it; else she has to pass the project's qualification before she gets a new task
 
 
@@ -75,6 +76,7 @@ def list_desks(session: Session, user: User) -> list[Desk]:
             project,
             find_work(session, project, user, TaskKind.RANKING),
             find_work(session, project, user, TaskKind.DEMONSTRATION),
+            members.may_label_in(session, project, user),
             qualifications.is_free_to_work(session, project, user),
         )
         for project in projects
