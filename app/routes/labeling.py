@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Body, Depends, Form, Header, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
@@ -19,6 +19,7 @@ from app.errors import Invalid, NotQualified
 from app.models import Project, User
 from app.models.columns import SlotKind, TaskKind
 from app.pages import markdown, render
+from app.problems import wants_json
 from app.routes.answer_forms import DetailsIn, answer_from_form, form_details
 from app.routes.one_thread import OneThread
 from app.routes.task_pages import Shared, TaskPage, edition_of, rank_page, ranking_from_form, write_page
@@ -170,14 +171,20 @@ def skip(
     reason: Annotated[str, Form(max_length=500)] = "No reason given",
     note: Annotated[str, Form(max_length=5000)] = "",
 ) -> Response:
-    task = assignments.load_task(session, assignment_id, user)
+    """By form; the page's script gets what a submission answers, so that the next task comes in place."""
+    task, by_script = assignments.load_task(session, assignment_id, user), wants_json(request)
     try:
         prompt_reports.skip_task(session, assignment_id, user, reason, note)
     except Invalid as error:
+        if by_script:
+            raise
         return refused_page(request, session, user, task, error)
-    if task.assignment.kind == SlotKind.REVIEW:
-        return see_other(f"/projects/{task.project.slug}/review")
-    return see_other(next_url(session, user, task.project, TaskKind(task.assignment.kind)))
+    following = (
+        {"next": f"/projects/{task.project.slug}/review"}
+        if task.assignment.kind == SlotKind.REVIEW
+        else next_task(session, user, task.project, TaskKind(task.assignment.kind))
+    )
+    return JSONResponse(following) if by_script else see_other(following["next"])
 
 
 @router.post("/assignments/{assignment_id}/undo")
