@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request, cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import figures
 from app.security import LANGUAGE_COOKIE, SAFE_METHODS, cookie_name
 from app.settings import get_settings
 from app.translation import choose_language, speaking
@@ -142,7 +143,7 @@ class BodyLimit:
 def too_large(limit: int) -> str:
     """Why a body is refused."""
     sentence = _("The request is larger than %(limit)s bytes, which is the most that is taken here.")
-    return sentence % {"limit": f"{limit:,}"}
+    return sentence % {"limit": figures.number(limit)}
 
 
 class CrossSiteGuard:

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from app import figures
 from app.errors import Conflict, Invalid
 from app.models import Demonstration, Project, Prompt, Slot, User
 from app.models.columns import PromptKind
@@ -136,7 +137,7 @@ def _check_text(refuse: Any, name: str, text: str, missing: str) -> None:
     if not text.strip():
         refuse(name, missing)
     elif len(text) > LONGEST:
-        refuse(name, _("This is longer than %(most)s characters.") % {"most": f"{LONGEST:,}"})
+        refuse(name, _("This is longer than %(most)s characters.") % {"most": figures.number(LONGEST)})
     elif problem := rules.text_problem(text, typed=True):
         refuse(name, problem)
 

@@ -6,7 +6,7 @@
    - in every other case the browser loads the address that the server named, which is always right. */
 import { localTimes, showing } from "../base.js";
 import { $, $$, make } from "../dom.js";
-import { t, tn } from "../translate.js";
+import { number, t, tn } from "../translate.js";
 import { Lease } from "./lease.js";
 
 const AGAIN = 30_000; // where there was none, look again after this long
@@ -61,7 +61,7 @@ function tellSent(page, again, done) {
     $(".unsend", end)?.remove();
     end.prepend(document.importNode(again.content, true));
   }
-  const said = tn("%(shown)s done today", "%(shown)s done today", done, { shown: done.toLocaleString("en") });
+  const said = tn("%(shown)s done today", "%(shown)s done today", done, { shown: number(done) });
   Object.assign($(".day", end), { textContent: said }).dataset.done = done;
 }
 
