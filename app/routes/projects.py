@@ -16,7 +16,7 @@ from app import figures
 from app.errors import Conflict, Invalid
 from app.models import Project
 from app.pages import render
-from app.routes.labeling import read_form
+from app.routes.forms import read_form
 from app.rules.label_schemas import DEFAULT_RESPONSE_FLAGS, parse_flags
 from app.security import Admin, SessionDep
 from app.services import audit, label_schemas, projects

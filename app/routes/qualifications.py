@@ -17,8 +17,8 @@ from app import figures
 from app.errors import AppError, Conflict, Invalid
 from app.models import Project, Qualification, QualificationItem
 from app.pages import render
-from app.routes.labeling import read_form
-from app.routes.qualification_attempts import ItemPage, Step
+from app.routes.forms import read_form
+from app.routes.qualification_pages import ItemPage, Step
 from app.routes.qualification_sheets import answer_from_form, make_feedback, make_sheet, shown_answer
 from app.rules import qualification_items as item_rules
 from app.rules import qualifications as rules

@@ -21,7 +21,7 @@ from app.errors import Invalid
 from app.models import Guideline, Project, User
 from app.pages import render
 from app.routes.answer_forms import AnswerFields, DetailsIn, answer_from_form, form_details
-from app.routes.labeling import read_form, see_other
+from app.routes.forms import read_form, see_other
 from app.routes.task_pages import Turn, prompt_turns
 from app.security import CurrentUser, SessionDep
 from app.services import answers, assignments, desk, drafts, edits, guidelines, projects, token_counts
