@@ -18,7 +18,7 @@ from app.routes.forms import see_other
 from app.routes.one_thread import OneThread
 from app.routes.task_pages import edition_of
 from app.security import CurrentUser, SessionDep
-from app.services import assignments, desk, guidelines, history, members, projects, qualifications, reviews
+from app.services import assignments, desk, guidelines, history, members, projects, qualification_standings, reviews
 
 router = APIRouter(route_class=OneThread)
 KINDS = {"rank": TaskKind.RANKING, "write": TaskKind.DEMONSTRATION}
@@ -98,7 +98,7 @@ def _start_page(
     done_today = desk.count_done_today(session, user)
     undoable = history.find_undoable(session, project.id, user)
     in_pool = members.may_label_in(session, project, user)
-    qualified = qualifications.is_free_to_work(session, project, user)
+    qualified = qualification_standings.is_free_to_work(session, project, user)
     return render(
         request,
         "labeling/start.html",

@@ -19,7 +19,7 @@ from app.pages import render
 from app.routes.qualification_sheets import Sheet
 from app.rules import qualifications as rules
 from app.rules.qualifications import Figure, Standing
-from app.services import qualification_attempts, qualifications
+from app.services import qualification_attempts, qualification_standings, qualifications
 from app.services.qualification_attempts import Question, Sitting
 
 
@@ -116,7 +116,7 @@ def address_after(sitting: Sitting, question: Question) -> str:
 def render_start(
     request: Request, session: Session, user: User, project: Project, problem: str | None = None
 ) -> HTMLResponse:
-    standing = qualifications.find_standing(session, project, user)
+    standing = qualification_standings.find_standing(session, project, user)
     qualification = qualifications.qualification_in_force(session, project)
     items = qualification.items if qualification else []
     counts = {part: sum(i.kind == part and i.stage == "test" for i in items) for part in rules.PARTS}
@@ -182,7 +182,7 @@ def render_item(
 
 def render_result(request: Request, session: Session, user: User, sitting: Sitting) -> HTMLResponse:
     project = session.get_one(Project, sitting.attempt.project_id)
-    standing = qualifications.find_standing(session, project, user)
+    standing = qualification_standings.find_standing(session, project, user)
     page = ResultPage(
         project=project,
         attempt=sitting.attempt,

@@ -1,6 +1,6 @@
 """Scores of a qualification, what they decide, and who may try (InstructGPT, B.1).
 
-Asked by services/qualifications.py and services/qualification_attempts.py.
+Asked by services/qualifications.py, qualification_standings.py and qualification_attempts.py.
 
 flags           every flag of every item is a box: ticked or not. Score: the share of boxes that stand as in the gold
                 answer. Most boxes are empty, so the share of somebody who ticks nothing is told beside it.

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, joinedload
 from app.errors import Conflict, Forbidden, NotFound, Overtaken
 from app.models import Assignment, Completion, Demonstration, Project, Prompt, Ranking, Slot, User
 from app.rules import assignment as rules
-from app.services import claims, measures, qualifications, slots
+from app.services import claims, measures, qualification_standings, slots
 from app.services.claims import Found, Turn
 from app.settings import get_settings
 from app.translation import gettext as _
@@ -54,7 +54,7 @@ def claim_assignment(
     `beside` is the one she works on: then it is the next one that is leased to her, ahead (services/ahead.py). Raises
     Forbidden where she may not label at all, NotQualified where she has to pass the project's qualification first.
     """
-    qualifications.require_pass(session, project, user)
+    qualification_standings.require_pass(session, project, user)
     turn = claims.await_turn(session, project, user, kind)
     if not rules.is_in_pool(project.open_to_all, turn.is_member):
         sentence = _("%(project)s is labeled by some people only. Ask an admin whether you may join.")

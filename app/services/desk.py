@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Assignment, Demonstration, Project, Ranking, Slot, User
 from app.models.columns import Role, TaskKind
-from app.services import claims, members, qualifications
+from app.services import claims, members, qualification_standings
 from app.services.twins import EDIT
 
 COUNTED = 1000  # counting stops here; the page then says "1,000 or more"
@@ -77,7 +77,7 @@ def list_desks(session: Session, user: User) -> list[Desk]:
             find_work(session, project, user, TaskKind.RANKING),
             find_work(session, project, user, TaskKind.DEMONSTRATION),
             members.may_label_in(session, project, user),
-            qualifications.is_free_to_work(session, project, user),
+            qualification_standings.is_free_to_work(session, project, user),
         )
         for project in projects
     ]

@@ -19,7 +19,7 @@ from app.models import Demonstration, Project, Prompt, Slot, User
 from app.models.columns import PromptKind
 from app.rules import prompts as rules
 from app.rules.languages import code_of
-from app.services import drafts, prompts, qualifications
+from app.services import drafts, prompts, qualification_standings
 from app.services.guidelines import current_guideline
 from app.translation import gettext as _
 from app.translation import mark
@@ -52,7 +52,7 @@ def check_allowed(project: Project) -> None:
 def write_prompt(session: Session, project: Project, user: User, key: UUID, draft: PromptDraft) -> list[Prompt]:
     """Store what she wrote, once for this key, with open slots. Raises Invalid, Conflict, NotQualified."""
     check_allowed(project)
-    qualifications.require_pass(session, project, user)
+    qualification_standings.require_pass(session, project, user)
     session.execute(select(func.pg_advisory_xact_lock(_WRITE_LOCK, user.id)))
     if stored := _of_group(session, project, user, key):
         return stored
