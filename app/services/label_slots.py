@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.errors import Conflict, Overtaken
 from app.models import Assignment, Demonstration, Ranking, Slot, User
-from app.services import assignments
+from app.services import assignments, slot_holds
 from app.services.twins import EDIT, Label
 from app.translation import gettext as _
 
@@ -22,13 +22,14 @@ def assignment_of(session: Session, label: Label) -> Assignment:
 
 def leave_slot(session: Session, label: Label) -> None:
     """Somebody else may fill the slot, but for that of an edit: nobody else is asked about her own text."""
+    now = assignments.database_now(session)
     if label.assignment_id is not None:
         slot = assignment_of(session, label).slot
-        assignments.empty_slot(session, slot)
+        slot_holds.empty_slot(session, slot, now)
         if label.source == EDIT:
-            slot.closed_at = slot.closed_at or assignments.database_now(session)
+            slot.closed_at = slot.closed_at or now
     elif (import_slot := _import_slot(session, label)) is not None and not _has_sibling(session, label):
-        assignments.empty_slot(session, import_slot)
+        slot_holds.empty_slot(session, import_slot, now)
 
 
 def fill_slot(session: Session, label: Label) -> None:
@@ -41,11 +42,11 @@ def fill_slot(session: Session, label: Label) -> None:
         return
     assignment, owner = assignment_of(session, label), session.get_one(User, label.user_id)
     try:
-        assignments.take_slot(session, assignment, owner, now)
+        slot_holds.take_slot(session, assignment, owner, now)
     except Overtaken:
         raise taken from None
     sent = assignment.submitted_at
-    assignments.complete_slot(assignment, owner, now)
+    slot_holds.complete_slot(assignment, owner, now)
     assignment.submitted_at, assignment.skipped_at = sent or now, None
 
 

@@ -21,7 +21,7 @@ from app.errors import Conflict, NotFound
 from app.models import Assignment, Demonstration, Ranking, Revision, Snapshot, SnapshotItem, User
 from app.models.columns import RevisionKind
 from app.rules.revisions import same_content
-from app.services import assignments, audit, label_slots, measures, review_tasks, twins
+from app.services import assignments, audit, label_slots, measures, review_tasks, slot_holds, twins
 from app.services.twins import EDIT, Label
 from app.translation import gettext as _
 from app.translation import language
@@ -208,7 +208,7 @@ def undo_submission(session: Session, assignment_id: int, user: User) -> Assignm
     now = assignments.database_now(session)
     take_out(session, label, user)
     assignment.draft, assignment.draft_saved_at = as_draft(label), now
-    assignments.reopen(session, assignment, user, now)
+    slot_holds.reopen(session, assignment, user, now)
     session.flush()
     return assignment
 

@@ -1,6 +1,7 @@
 """How many slots a task has: as many as the overlap, and one more for a ranking that is drawn for a second label.
 
-Called when the overlap or the rate of second labels of a project changes, and when a label is taken out.
+Called when the overlap or the rate of second labels of a project changes, and when a label is taken out. Who holds a
+slot, fills it or leaves it is services/slot_holds.py.
 """
 
 from __future__ import annotations
