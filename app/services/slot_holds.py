@@ -15,6 +15,7 @@ from app.errors import Overtaken
 from app.models import Assignment, Slot, User
 from app.rules import assignment as rules
 from app.services import claims, measures, slots
+from app.services.claim_conditions import is_claimable
 from app.settings import get_settings
 from app.translation import gettext as _
 
@@ -39,7 +40,7 @@ def take_slot(session: Session, assignment: Assignment, user: User, now: datetim
         else and_(Slot.prompt_id == assignment.prompt_id, Slot.kind == "demonstration")
     )
     at = literal(now, DateTime(timezone=True))
-    shared = and_(same_task, Slot.purpose == slot.purpose, Slot.reserved_for_id.is_(None), claims.is_claimable(at))
+    shared = and_(same_task, Slot.purpose == slot.purpose, Slot.reserved_for_id.is_(None), is_claimable(at))
     other = session.scalar(select(Slot).where(shared).limit(1).with_for_update(skip_locked=True))
     if other is None:
         raise Overtaken(
