@@ -32,7 +32,7 @@ openTasks(({ signal, worked, goOn, skipped }) => {
 
   const presence = watchRanking(task.ids, draft?.page?.presence, signal);
   const reading = openReading(view, () => settle(view), signal), keymap = openKeymap(root.person);
-  openKeyList(keymap);
+  openKeyList(keymap, signal);
 
   const complete = () => !s.unrated(state, task).length;
   const render = () => draw(view, state, { undoable: past.length > 0, doing, arrange: (tiers, id) => change(s.arrange(state, task, tiers, id)) });
