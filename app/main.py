@@ -19,6 +19,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
+from app.access_log import keep_secrets_out
 from app.middleware import BodyLimit, CrossSiteGuard, Language, LastCatch, SecurityHeaders
 from app.problems import add_error_handlers, refusal
 from app.routes import api
@@ -31,7 +32,9 @@ PAGES = (
     "sign_in",
     "invitations",
     "users",
+    "desk",
     "labeling",
+    "submissions",
     "guidelines",
     "history",
     "work",
@@ -87,6 +90,7 @@ class Application(FastAPI):
 
 
 def create_app() -> FastAPI:
+    keep_secrets_out()
     app = Application(
         title="Tutelage",
         version="1",

@@ -16,6 +16,8 @@ from starlette.requests import ClientDisconnect, Request, cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import figures
+from app.access_log import without_secrets
 from app.security import LANGUAGE_COOKIE, SAFE_METHODS, cookie_name
 from app.settings import get_settings
 from app.translation import choose_language, speaking
@@ -100,11 +102,11 @@ class LastCatch:
         try:
             await self.app(scope, receive, send_and_note)
         except ClientDisconnect:
-            log.info("%s %s was given up by its sender", scope["method"], scope["path"])
+            log.info("%s %s was given up by its sender", scope["method"], without_secrets(scope["path"]))
         except Exception:
             if started:
                 raise  # the server cuts the connection, so that nobody takes half an answer for a whole one
-            log.exception("%s %s failed", scope["method"], scope["path"])
+            log.exception("%s %s failed", scope["method"], without_secrets(scope["path"]))
             sentence = _("Something went wrong on our side. It has been logged; nothing of this request was stored.")
             response = await self.refusal(Request(scope, receive), 500, sentence)
             await response(scope, receive, send)
@@ -142,7 +144,7 @@ class BodyLimit:
 def too_large(limit: int) -> str:
     """Why a body is refused."""
     sentence = _("The request is larger than %(limit)s bytes, which is the most that is taken here.")
-    return sentence % {"limit": f"{limit:,}"}
+    return sentence % {"limit": figures.number(limit)}
 
 
 class CrossSiteGuard:

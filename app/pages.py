@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup
 
-from app import compression
+from app import compression, figures
 from app.markdown import count_words, render_markdown
 from app.names import named
 from app.rules.reports import REASONS, REPORTABLE
@@ -33,32 +33,6 @@ PACK_FROM = 1000  # characters; below that a packet holds it anyhow
 def markdown(text: str, breaks: bool = True) -> Markup:
     """Sanitised HTML; see app.markdown for what passes."""
     return Markup(render_markdown(text, breaks))
-
-
-def number(value: float | None, digits: int = 0) -> str:
-    """12940 -> 12,940."""
-    return "" if value is None else f"{value:,.{digits}f}"
-
-
-def percent(value: float | None, digits: int = 0) -> str:
-    return "" if value is None else f"{100 * value:.{digits}f} %"
-
-
-def size(count: int) -> str:
-    """Bytes for people: 8.1 MB."""
-    value, unit = float(count), "bytes"
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-
-
-def metric(value: Any) -> str:
-    """A figure of a training run, four significant digits."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 def clock(moment: datetime | None) -> str:
@@ -122,10 +96,11 @@ def _environment() -> Environment:
     environment.filters.update(
         markdown=markdown,
         words=count_words,
-        number=number,
-        percent=percent,
-        size=size,
-        metric=metric,
+        number=figures.number,
+        percent=figures.percent,
+        size=figures.size,
+        metric=figures.metric,
+        shortest=figures.shortest,
         clock=clock,
         day=day,
         weekday=weekday,

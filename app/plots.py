@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app import figures
 from app.rules.work import Day
 from app.services.overview import Station
 from app.translation import gettext, mark
@@ -211,4 +212,4 @@ def headline(kind: str, metrics: dict[str, Any]) -> str:
     """The one figure of a checkpoint in words, or ""."""
     metric, words = HEADLINE.get(kind, ("", ""))
     value = metrics.get(metric)
-    return f"{gettext(words)} {value:.3g}" if isinstance(value, int | float) else ""
+    return f"{gettext(words)} {figures.metric(value, 3)}" if isinstance(value, int | float) else ""

@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from app.access_log import without_secrets
 from app.errors import AppError, NotSignedIn
 from app.pages import render
 from app.security import SAFE_METHODS
@@ -155,7 +156,8 @@ async def data_error(request: Request, error: Exception) -> Response:
 
 async def database_error(request: Request, error: Exception) -> Response:
     """The database is away, or two transactions were in each other's way: trying again helps."""
-    log.warning("%s %s: %s", request.method, request.url.path, type(error).__name__, exc_info=error)
+    path = without_secrets(request.url.path)
+    log.warning("%s %s: %s", request.method, path, type(error).__name__, exc_info=error)
     sentence = _("The database cannot answer just now. Nothing of this request was stored; try again in a moment.")
     return await answer_error(request, 503, _("Not available now"), sentence, retry_after=5)
 

@@ -140,6 +140,13 @@ def refuse(request: Request, what: str) -> AppError:
     return Forbidden(what)
 
 
+def reserved_for(least: Role | str) -> str:
+    """Who may do it, in words: a stored role is a key, not a name."""
+    if least == Role.ADMIN:
+        return _("Only an admin may do this.")
+    return _("Only researchers and admins may do this.")
+
+
 def require_role(least: Role | str) -> Callable[..., Awaitable[User]]:
     """For pages: the signed-in person, whose role is `least` or above it. Others go to the sign-in page, or get 404."""
 
@@ -147,7 +154,7 @@ def require_role(least: Role | str) -> Callable[..., Awaitable[User]]:
         if user is None:
             raise NotSignedIn(_("Sign in to go on."))
         if RANK[user.role] < RANK[least]:
-            raise refuse(request, _("Only somebody with the role %(role)s may do this.") % {"role": least})
+            raise refuse(request, reserved_for(least))
         return user
 
     return check
@@ -188,8 +195,10 @@ def require_scope(scope: str | None) -> Callable[..., User]:
         request.state.user, request.state.scopes = user, scopes
         if scope is not None and scope not in scopes:
             if scope in tokens.ROLE_SCOPES[user.role]:
-                raise Forbidden(f"This token lacks the scope “{scope}”.")
-            raise refuse(request, f"The role {user.role} does not allow this; it takes the scope “{scope}”.")
+                raise Forbidden(_("This token lacks the scope “%(scope)s”.") % {"scope": scope})
+            least = next(role for role in RANK if scope in tokens.ROLE_SCOPES[role])  # the lowest comes first
+            takes = _("It takes the scope “%(scope)s”.") % {"scope": scope}
+            raise refuse(request, f"{reserved_for(least)} {takes}")
         return user
 
     return check

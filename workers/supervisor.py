@@ -15,12 +15,10 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from app.database import transaction
-from app.models import Job
 from app.queue import queues_for
-from app.services import jobs
+from app.services import jobs, rounds
 from app.settings import Settings, get_settings
 from workers import clock, locks
 from workers.database import AWAY, describe
@@ -29,7 +27,7 @@ from workers.owner import host_name, is_dead, own_name
 from workers.run import JobRun, Outcomes
 
 log = logging.getLogger(__name__)
-TICK_LOCK = 7_283_401  # advisory lock: one worker moves the rounds at a time
+TICK_LOCK = 7_283_401  # advisory lock, with the project: one worker moves its round at a time
 LONGEST_PAUSE = 5.0  # between tries while the database is away
 
 
@@ -53,9 +51,9 @@ class Bell:
 
 
 class Supervisor:
-    def __init__(self, outcomes: Outcomes, advance_rounds: Callable[[Session], list[Job]]) -> None:
+    def __init__(self, outcomes: Outcomes) -> None:
         self.outcomes = outcomes
-        self.advance_rounds = advance_rounds
+        self.faults: dict[int, str] = {}  # project id -> why its round could not move when last looked at
         self.settings: Settings = get_settings()
         self.owner = own_name()
         self.stopping = False
@@ -143,11 +141,35 @@ class Supervisor:
             self.jobs_bell.ring()
 
     def _advance(self, wait: bool = False) -> None:
-        """Let the rounds move on, unless another worker is just doing that (`wait`: after that one)."""
-        lock = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
+        """Let the rounds move on, each unless another worker is just moving it (`wait`: after that one)."""
         with transaction() as session:
-            if session.scalar(text(f"SELECT {lock}(:lock)"), {"lock": TICK_LOCK}) is False:
-                return
-            created = self.advance_rounds(session)
-        if created:
+            project_ids = rounds.list_under_way(session)
+        if sum(self._advance_project(project_id, wait) for project_id in project_ids):
             self.jobs_bell.ring()
+
+    def _advance_project(self, project_id: int, wait: bool) -> int:
+        """How many jobs that made. A transaction for each project: a fault is noted, and the next has its turn."""
+        lock = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
+        try:
+            with transaction() as session:
+                keys = {"lock": TICK_LOCK, "project": project_id % 2**31}
+                if session.scalar(text(f"SELECT {lock}(:lock, :project)"), keys) is False:
+                    return 0
+                created = rounds.advance_project(session, project_id)
+        except AWAY:
+            raise
+        except Exception as error:
+            self._note_fault(project_id, error)
+            return 0
+        self.faults.pop(project_id, None)
+        return len(created)
+
+    def _note_fault(self, project_id: int, error: Exception) -> None:
+        """Once for each kind of trouble: in the log with its place in the code, on the round in one line."""
+        fault = describe(error)
+        if self.faults.get(project_id) == fault:
+            return
+        log.exception("The round of project %s cannot move on; it is tried again.", project_id)
+        with transaction() as session:
+            rounds.note_fault(session, project_id, fault)
+        self.faults[project_id] = fault

@@ -12,12 +12,12 @@ from typing import Any
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 
 from app.queue import RUN_JOB
-from app.services import outcomes, rounds
+from app.services import outcomes
 from workers.celery_app import celery_app
 from workers.run import DRAIN_SECONDS
 from workers.supervisor import Supervisor
 
-supervisor = Supervisor(outcomes, rounds.advance_rounds)
+supervisor = Supervisor(outcomes)
 
 
 @celery_app.task(name=RUN_JOB, ignore_result=True)

@@ -17,7 +17,7 @@ from starlette.datastructures import FormData
 from app.errors import Invalid
 from app.models import Comparison, GoldItem, Project
 from app.pages import render
-from app.routes.labeling import read_form
+from app.routes.forms import read_form
 from app.routes.task_pages import Turn, prompt_turns
 from app.rules.label_schemas import Flag
 from app.rules.revisions import LETTERS

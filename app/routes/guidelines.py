@@ -12,7 +12,7 @@ from app.errors import Invalid
 from app.models import Project, User
 from app.models.columns import Role
 from app.pages import render
-from app.routes.labeling import KINDS, next_url
+from app.routes.desk import KINDS, next_url
 from app.security import RANK, Admin, CurrentUser, SessionDep
 from app.services import audit, guidelines, projects
 

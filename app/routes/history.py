@@ -19,16 +19,9 @@ from app.errors import Invalid
 from app.models import Demonstration, Project, Ranking, User
 from app.pages import render
 from app.routes.checkpoints import LabelKind
-from app.routes.labeling import (
-    SubmissionIn,
-    asked_of,
-    content_of_form,
-    content_sent,
-    read_form,
-    render_task,
-    see_other,
-    task_page,
-)
+from app.routes.forms import read_form, see_other
+from app.routes.labeling import asked_of, render_task, task_page
+from app.routes.submissions import SubmissionIn, content_of_form, content_sent
 from app.rules.label_schemas import FLAG_KINDS
 from app.rules.revisions import letters_of
 from app.security import CurrentUser, SessionDep

@@ -12,7 +12,7 @@ from starlette.datastructures import FormData
 from app.errors import Invalid
 from app.models import Project
 from app.pages import render
-from app.routes.labeling import read_form
+from app.routes.forms import read_form
 from app.rules.label_schemas import FLAG_KINDS, Fields, FlagKind, flags_to_lines, parse_flags
 from app.security import Admin, SessionDep
 from app.services import audit, label_schemas, projects

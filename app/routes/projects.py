@@ -12,10 +12,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
+from app import figures
 from app.errors import Conflict, Invalid
 from app.models import Project
 from app.pages import render
-from app.routes.labeling import read_form
+from app.routes.forms import read_form
 from app.rules.label_schemas import DEFAULT_RESPONSE_FLAGS, parse_flags
 from app.security import Admin, SessionDep
 from app.services import audit, label_schemas, projects
@@ -120,7 +121,7 @@ def _share(text: str) -> float | None:
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:g}"
+    return "" if share is None else figures.shortest(100 * share)
 
 
 def _by_field(error: Invalid | Conflict) -> dict[str, str]:

@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse, Response
 from app.errors import Invalid
 from app.models import Project
 from app.pages import render
-from app.routes.labeling import refused_page, see_other
+from app.routes.forms import see_other
+from app.routes.labeling import refused_page
 from app.security import Admin, CurrentUser, SessionDep
 from app.services import assignments, projects, prompt_reports
 from app.services.prompt_reports import ReportedPrompt

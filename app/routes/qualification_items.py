@@ -14,7 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from app.errors import Invalid
 from app.models import Comparison, Project, Prompt, Qualification, QualificationItem
 from app.pages import render
-from app.routes.labeling import read_form
+from app.routes.forms import read_form
 from app.routes.prompts import file_lines, read_upload
 from app.routes.qualifications import build_page
 from app.rules.qualification_items import FEWEST, MOST, ItemDraft, conversation_text, parse_conversation

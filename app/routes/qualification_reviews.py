@@ -18,8 +18,8 @@ from app.errors import AppError, Conflict, Invalid
 from app.models import Project, QualificationAttempt, QualificationGrant, QualificationRating, User
 from app.models.columns import AttemptState, GrantKind
 from app.pages import render
-from app.routes.labeling import read_form, see_other
-from app.routes.qualification_attempts import figures_shown, reason_shown
+from app.routes.forms import read_form, see_other
+from app.routes.qualification_pages import figures_shown, reason_shown
 from app.routes.qualification_sheets import Feedback, make_feedback, make_sheet
 from app.rules import qualifications as rules
 from app.rules.qualifications import Figure

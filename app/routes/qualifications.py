@@ -13,11 +13,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
+from app import figures
 from app.errors import AppError, Conflict, Invalid
 from app.models import Project, Qualification, QualificationItem
 from app.pages import render
-from app.routes.labeling import read_form
-from app.routes.qualification_attempts import ItemPage, Step
+from app.routes.forms import read_form
+from app.routes.qualification_pages import ItemPage, Step
 from app.routes.qualification_sheets import answer_from_form, make_feedback, make_sheet, shown_answer
 from app.rules import qualification_items as item_rules
 from app.rules import qualifications as rules
@@ -203,11 +204,11 @@ def _stored(qualification: Qualification) -> Values:
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{round(100 * share, 6):g}"
+    return "" if share is None else figures.shortest(round(100 * share, 6))
 
 
 def _plain(number: float | None) -> str:
-    return "" if number is None else f"{number:g}"
+    return "" if number is None else figures.shortest(number)
 
 
 def _parsed(session: Session, qualification: Qualification, typed: Values) -> Values:
@@ -220,7 +221,7 @@ def _parsed(session: Session, qualification: Qualification, typed: Values) -> Va
     numbers = {"flags_cutoff": 100, "ranking_cutoff": 100, "demonstration_cutoff": 1}
     for name in (*numbers, "ratings_needed", "attempts_allowed"):
         try:
-            text = typed[name].strip().rstrip("%").strip()
+            text = typed[name].strip().rstrip("%").strip().replace(",", ".")
             number = float(text) / numbers.get(name, 1) if text else None
             if name == "ratings_needed" and number is None:
                 raise ValueError

@@ -20,8 +20,10 @@ from starlette.datastructures import FormData
 from app.errors import Conflict, Invalid
 from app.models import Project, Review, User
 from app.pages import render
-from app.routes.labeling import SubmissionIn, asked_of, content_sent, read_form, see_other, task_page
+from app.routes.forms import read_form, see_other
+from app.routes.labeling import asked_of, task_page
 from app.routes.review_pages import review_page
+from app.routes.submissions import SubmissionIn, content_sent
 from app.routes.task_pages import ranking_from_form
 from app.rules.label_schemas import Fields
 from app.rules.reviews import Week

@@ -21,7 +21,7 @@ from app.errors import Invalid
 from app.models import Guideline, Project, User
 from app.pages import render
 from app.routes.answer_forms import AnswerFields, DetailsIn, answer_from_form, form_details
-from app.routes.labeling import read_form, see_other
+from app.routes.forms import read_form, see_other
 from app.routes.task_pages import Turn, prompt_turns
 from app.security import CurrentUser, SessionDep
 from app.services import answers, assignments, desk, drafts, edits, guidelines, projects, token_counts
@@ -85,8 +85,8 @@ def list_warnings(
 def show_edit(request: Request, session: SessionDep, user: CurrentUser, completion_id: UUID) -> HTMLResponse:
     """The response as a text to better, for the labeler who has ranked it."""
     editable = edits.load_editable(session, completion_id, user)
-    if edits.edited_ids(session, user, [completion_id]):
-        return render(request, "completions/edited.html", project=editable.project)
+    if (edit := edits.find_edit(session, completion_id, user)) is not None:
+        return render(request, "completions/edited.html", project=editable.project, edit=edit)
     return _edit_page(request, session, user, editable)
 
 

@@ -15,7 +15,7 @@ from app.errors import Invalid
 from app.models import Draft, Project, Prompt, User
 from app.models.columns import PromptKind
 from app.pages import render
-from app.routes.labeling import read_form, see_other
+from app.routes.forms import read_form, see_other
 from app.routes.writing import form_key
 from app.rules.prompts import FEWEST_PAIRS, MOST_PAIRS, USE_CASES
 from app.security import CurrentUser, SessionDep

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app import figures
 from app.rules.languages import differ
 from app.translation import gettext as _
 
@@ -99,7 +100,7 @@ def _length_warning(asked: str, words: int, use_case: str | None, usual_words: f
         return None
     if usual_words is not None and words < SHARE_OF_USUAL * usual_words:
         sentence = _("Far shorter than usual here: half of all answers have %(words)s words or more.")
-        return Warned(FAR_TOO_SHORT, sentence % {"words": f"{usual_words:,.0f}"})
+        return Warned(FAR_TOO_SHORT, sentence % {"words": figures.number(usual_words)})
     if words < FEWEST_WORDS:
         return Warned(FAR_TOO_SHORT, _("Very short for what the prompt asks."))
     return None

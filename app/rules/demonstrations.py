@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from app import figures
 from app.translation import gettext as _
 
 LONGEST_TEXT = 100_000  # characters of the answer and all further turns together
@@ -20,7 +21,7 @@ def text_problem(text: str, turns: Sequence[Any] = ()) -> str | None:
     if not text.strip():
         return _("The answer is empty. Write one, or skip the task.")
     if len(text) + sum(len(turn["content"]) for turn in turns) > LONGEST_TEXT:
-        return _("The answer is longer than %(most)s characters.") % {"most": f"{LONGEST_TEXT:,}"}
+        return _("The answer is longer than %(most)s characters.") % {"most": figures.number(LONGEST_TEXT)}
     if any("\x00" in part for part in (text, *(turn["content"] for turn in turns))):
         return _("The answer holds a zero byte, which no text may.")
     return None

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app import figures
 from app.rules.agreement import Distance, Flags, Pairs, distance_from_ranges, flags_with_gold, pairs_with_gold
 from app.rules.rankings import HIGHEST_RATING, LOWEST_RATING, tier_problems
 from app.translation import gettext as _
@@ -66,7 +67,7 @@ def answer_problems(
     problems = [{"field": "tiers", "message": message} for message in tier_problems(tiers, completions)]
     problems += _range_problems(ranges, completions) + _flag_problems(flags, completions, set(known_flags))
     if len(explanation) > LONGEST_EXPLANATION or "\x00" in explanation:
-        longest = f"{LONGEST_EXPLANATION:,}"
+        longest = figures.number(LONGEST_EXPLANATION)
         message = _("The explanation must be text of at most %(most)s characters.") % {"most": longest}
         problems.append({"field": "explanation", "message": message})
     if not problems and len(tiers) < 2 and not ranges and not flags:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypedDict
 
+from app import figures
 from app.rules.prompts import ROLES, messages_problem, row_messages, text_problem
 from app.rules.qualifications import DEMONSTRATION, FLAGS, PARTS, RANKING
 from app.translation import gettext as _
@@ -66,7 +67,7 @@ def item_problems(item: ItemDraft, flags: Collection[str]) -> list[dict[str, str
     if problem := gold_problem(item, flags):
         refuse("gold", problem)
     if not _is_text(item["explanation"]):
-        refuse("explanation", _("Give text of at most %(most)s characters.") % {"most": f"{LONGEST:,}"})
+        refuse("explanation", _("Give text of at most %(most)s characters.") % {"most": figures.number(LONGEST)})
     elif item["stage"] == "practice" and not item["explanation"].strip():
         refuse("explanation", _("Explain the answer: in practice the labeler reads it at once."))
     return problems
@@ -80,7 +81,7 @@ def _response_problems(kind: str, responses: Sequence[str]) -> list[str]:
     if not FEWEST[kind] <= len(responses) <= MOST[kind]:
         return [_(COUNTS[kind]) % {"count": len(responses)}]
     if any(not _is_text(text) or not text.strip() for text in responses):
-        return [_("Each response must be text of 1 to %(most)s characters.") % {"most": f"{LONGEST:,}"}]
+        return [_("Each response must be text of 1 to %(most)s characters.") % {"most": figures.number(LONGEST)}]
     return [_("Two responses are the same.")] if len(set(responses)) < len(responses) else []
 
 
@@ -138,7 +139,7 @@ def answer_problem(kind: str, answer: Any, flags: Collection[str], count: int) -
     if not isinstance(text, str) or not text.strip():
         return _("Write an answer first.")
     if not _is_text(text):
-        return _("The answer must be text of at most %(most)s characters.") % {"most": f"{LONGEST:,}"}
+        return _("The answer must be text of at most %(most)s characters.") % {"most": figures.number(LONGEST)}
     return None
 
 

@@ -1,6 +1,6 @@
 """Scores of a qualification, what they decide, and who may try (InstructGPT, B.1).
 
-Asked by services/qualifications.py and services/qualification_attempts.py.
+Asked by services/qualifications.py, qualification_standings.py and qualification_attempts.py.
 
 flags           every flag of every item is a box: ticked or not. Score: the share of boxes that stand as in the gold
                 answer. Most boxes are empty, so the share of somebody who ticks nothing is told beside it.
@@ -20,6 +20,7 @@ from itertools import combinations
 from math import floor, isfinite
 from typing import Any, TypedDict
 
+from app import figures
 from app.translation import gettext as _
 from app.translation import mark
 
@@ -170,9 +171,9 @@ def value_words(part: str, value: float | None) -> str:
     if value is None:
         return _("not rated")
     if part == DEMONSTRATION:
-        rating = f"{floor(value * 10 + SLACK) / 10:g}"
+        rating = figures.shortest(floor(value * 10 + SLACK) / 10)
         return _("%(value)s of %(highest)s") % {"value": rating, "highest": HIGHEST_RATING}
-    return f"{floor(value * 1000 + SLACK) / 10:g} %"
+    return f"{figures.shortest(floor(value * 1000 + SLACK) / 10)} %"
 
 
 @dataclass(frozen=True)

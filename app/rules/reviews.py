@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import combinations
 
+from app import figures
 from app.translation import gettext as _
 
 LONGEST_COMMENT = 10_000
@@ -99,7 +100,7 @@ def decision_problems(outcome: str | None, comment: str | None) -> list[dict[str
     if not said:
         problems.append({"field": "comment", "message": _("Say why in a sentence: the two labelers read it.")})
     elif len(said) > LONGEST_COMMENT or "\x00" in said:
-        message = _("Give at most %(most)s characters of text.") % {"most": f"{LONGEST_COMMENT:,}"}
+        message = _("Give at most %(most)s characters of text.") % {"most": figures.number(LONGEST_COMMENT)}
         problems.append({"field": "comment", "message": message})
     return problems
 

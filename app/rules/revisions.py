@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app import figures
 from app.translation import gettext as _
 from app.translation import mark, ngettext, pgettext
 
@@ -91,4 +92,4 @@ def _plain_change(name: str, old: Any, new: Any) -> str:
 
 def _words(text: Any) -> str:
     count = len(str(text or "").split())
-    return ngettext("%(shown)s word", "%(shown)s words", count) % {"shown": f"{count:,}"}
+    return ngettext("%(shown)s word", "%(shown)s words", count) % {"shown": figures.number(count)}

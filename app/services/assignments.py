@@ -12,15 +12,16 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Table, and_, bindparam, func, insert, literal, select, update
+from sqlalchemy import BigInteger, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from app.errors import Conflict, Forbidden, NotFound, Overtaken
+from app.errors import Conflict, Forbidden, NotFound
 from app.models import Assignment, Completion, Demonstration, Project, Prompt, Ranking, Slot, User
 from app.rules import assignment as rules
-from app.services import claims, measures, qualifications, slots
+from app.services import claims, measures, qualification_standings, slot_holds
 from app.services.claims import Found, Turn
 from app.settings import get_settings
+from app.translation import gettext as _
 
 _rng = random.SystemRandom()
 
@@ -53,10 +54,11 @@ def claim_assignment(
     `beside` is the one she works on: then it is the next one that is leased to her, ahead (services/ahead.py). Raises
     Forbidden where she may not label at all, NotQualified where she has to pass the project's qualification first.
     """
-    qualifications.require_pass(session, project, user)
+    qualification_standings.require_pass(session, project, user)
     turn = claims.await_turn(session, project, user, kind)
     if not rules.is_in_pool(project.open_to_all, turn.is_member):
-        raise Forbidden(f"{project.name} is labeled by some people only. Ask an admin whether you may join.")
+        sentence = _("%(project)s is labeled by some people only. Ask an admin whether you may join.")
+        raise Forbidden(sentence % {"project": project.name})
     own = claims.find_own(session, project, user, kind, turn.now, beside)
     if own is not None:
         return _go_on(session, own, user, turn, ahead=beside is not None)
@@ -86,10 +88,10 @@ def save_draft(session: Session, assignment_id: int, user: User, draft: Any) -> 
     """Keep her unfinished work, whatever has become of the lease; a live lease is renewed. Returns the moment."""
     assignment, now = lock_now(session, assignment_id, user)
     if assignment.submitted_at is not None:
-        raise Conflict("This task is submitted already; the draft was not needed any more.")
+        raise Conflict(_("This task is submitted already; the draft was not needed any more."))
     assignment.draft, assignment.draft_saved_at = draft, now
-    if assignment.skipped_at is None and rules.may_submit(_slot_state(assignment.slot), user.id, now):
-        _lease(assignment, assignment.slot, user, now)
+    if assignment.skipped_at is None and rules.may_submit(slot_holds.state_of(assignment.slot), user.id, now):
+        slot_holds.lease_to(assignment, assignment.slot, user, now)
     session.flush()
     return now
 
@@ -98,8 +100,8 @@ def renew_lease(session: Session, assignment_id: int, user: User) -> datetime:
     """A sign of life: hold the task longer, or take it back if nobody else has it. Raises Overtaken, Conflict."""
     assignment, now = lock_now(session, assignment_id, user)
     refuse_done(assignment)  # a late sign of life must not take the slot from whoever has it next
-    take_slot(session, assignment, user, now)
-    _lease(assignment, assignment.slot, user, now)
+    slot_holds.take_slot(session, assignment, user, now)
+    slot_holds.lease_to(assignment, assignment.slot, user, now)
     session.flush()
     return assignment.expires_at
 
@@ -132,7 +134,7 @@ def skip_task(session: Session, assignment_id: int, user: User, reason: str) -> 
     """Give the task to somebody else for good, and say why. Skipping twice is the same as once."""
     assignment, now = lock_now(session, assignment_id, user)
     if assignment.submitted_at is not None:
-        raise Conflict("This task is submitted already and can no longer be skipped.")
+        raise Conflict(_("This task is submitted already and can no longer be skipped."))
     if assignment.skipped_at is None:
         assignment.skipped_at, assignment.skip_reason = now, reason.strip()[:500]
         _free_slot(assignment.slot, user)
@@ -151,7 +153,7 @@ def lock_now(session: Session, assignment_id: int, user: User) -> tuple[Assignme
     """The same with the database's clock."""
     row = session.execute(_OWN_LOCKED_NOW, {"assignment_id": assignment_id, "user_id": user.id}).one_or_none()
     if row is None:
-        raise NotFound("There is no such task of yours.")
+        raise NotFound(_("There is no such task of yours."))
     return row[0], row[1]
 
 
@@ -163,69 +165,15 @@ def lock_assignment(session: Session, assignment_id: int) -> Assignment:
 def refuse_done(assignment: Assignment) -> None:
     """Raises Conflict when the task takes no label any more."""
     if assignment.submitted_at is not None:
-        raise Conflict("This task is submitted already. Your first answer is stored; this one was not.")
+        raise Conflict(_("This task is submitted already. Your first answer is stored; this one was not."))
     if assignment.skipped_at is not None:
-        raise Conflict("You skipped this task, so somebody else may have it now.")
-
-
-def take_slot(session: Session, assignment: Assignment, user: User, now: datetime) -> None:
-    """Make sure a slot is hers to fill: the one she held, or another open one of the same task. Raises Overtaken."""
-    slot = assignment.slot
-    if rules.may_submit(_slot_state(slot), user.id, now):
-        return
-    same_task = (
-        Slot.comparison_id == assignment.comparison_id
-        if assignment.kind == "ranking"
-        else and_(Slot.prompt_id == assignment.prompt_id, Slot.kind == "demonstration")
-    )
-    at = literal(now, DateTime(timezone=True))
-    shared = and_(same_task, Slot.purpose == slot.purpose, Slot.reserved_for_id.is_(None), claims.is_claimable(at))
-    other = session.scalar(select(Slot).where(shared).limit(1).with_for_update(skip_locked=True))
-    if other is None:
-        raise Overtaken(
-            "Your hold on this task had ended and somebody else has taken it. Your work is kept as a draft."
-        )
-    assignment.slot = other
-
-
-def complete_slot(assignment: Assignment, user: User, now: datetime) -> None:
-    """The label is stored: the slot is filled and the draft is done with."""
-    for row, values in completion(assignment, user, now):
-        for name, value in values.items():
-            setattr(row, name, value)
-
-
-def completion(assignment: Assignment, user: User, now: datetime) -> list[tuple[Slot | Assignment, dict[str, Any]]]:
-    """What is true of a slot and its assignment once the label is stored."""
-    slot = {"holder_id": user.id, "submitted_at": now, "leased_until": None}
-    return [(assignment.slot, slot), (assignment, {"submitted_at": now, "draft": None})]
-
-
-def empty_slot(session: Session, slot: Slot) -> None:
-    """The label is taken out: somebody else may fill the slot, unless nobody asks for it any more."""
-    slot.submitted_at = slot.holder_id = slot.leased_until = None
-    measures.close_measure(session, slot)
-    if slot.closed_at is None and (slots.is_past(session, slot) or slots.is_surplus(session, slot)):
-        slot.closed_at = database_now(session)
-
-
-def reopen(session: Session, assignment: Assignment, user: User, now: datetime) -> None:
-    """A sent task is in her hands again."""
-    empty_slot(session, assignment.slot)
-    measures.reopen_measure(assignment.slot)
-    assignment.submitted_at = None
-    claims.step_back(session, user, assignment.slot)
-    _lease(assignment, assignment.slot, user, now)
+        raise Conflict(_("You skipped this task, so somebody else may have it now."))
 
 
 def database_now(session: Session) -> datetime:
     """The database's clock: the only one that leases are measured by."""
     now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
     return now
-
-
-def _slot_state(slot: Slot) -> rules.SlotState:
-    return rules.SlotState(slot.holder_id, slot.leased_until, slot.submitted_at is not None, slot.closed_at is not None)
 
 
 def _go_on(session: Session, assignment: Assignment, user: User, turn: Turn, ahead: bool) -> Assignment:
@@ -240,7 +188,7 @@ def _go_on(session: Session, assignment: Assignment, user: User, turn: Turn, ahe
             assignment.guideline_version, assignment.schema_version = turn.guideline_version, turn.schema_version
             assignment.claimed_at = turn.now
         assignment.ahead = False
-    _lease(assignment, assignment.slot, user, turn.now)
+    slot_holds.lease_to(assignment, assignment.slot, user, turn.now)
     session.flush()
     return assignment
 
@@ -272,11 +220,6 @@ def _take_on(
     return assignment
 
 
-def _lease(assignment: Assignment, slot: Slot, user: User, now: datetime) -> None:
-    end = rules.lease_end(now, get_settings().lease_minutes)
-    slot.holder_id, slot.leased_until, assignment.expires_at = user.id, end, end
-
-
 def _holds(slot: Slot, user: User, now: datetime) -> bool:
     return slot.holder_id == user.id and slot.leased_until is not None and slot.leased_until > now
 
@@ -290,7 +233,7 @@ def _free_slot(slot: Slot, user: User) -> None:
 def _own_assignment(session: Session, assignment_id: int, user: User) -> Assignment:
     assignment = session.scalar(_OWN_ASSIGNMENT, {"assignment_id": assignment_id, "user_id": user.id})
     if assignment is None:
-        raise NotFound("There is no such task of yours.")
+        raise NotFound(_("There is no such task of yours."))
     return assignment
 
 

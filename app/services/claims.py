@@ -1,8 +1,7 @@
 """Which task a labeler gets next, as SQL: her turn, what she goes on with, the next open slot that is for her.
 
-Called by services/assignments.py alone. The rules are rules/assignment.py (`may_claim`, `may_label`, `in_queue_order`);
-here they are conditions that indexes answer. Statements are built once: making one costs more than running it. Where an
-index is partial, the value that it wants stands in the SQL itself: of a parameter Postgres could not know it.
+Called by services/assignments.py alone, but for counts. Whether a slot is for her says services/claim_conditions.py.
+Here are the order and the statements. They are built once: making one costs more than running it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     ColumnElement,
     DateTime,
@@ -22,14 +20,11 @@ from sqlalchemy import (
     String,
     Subquery,
     and_,
-    any_,
     bindparam,
-    case,
     cast,
     delete,
     exists,
     func,
-    literal_column,
     or_,
     select,
     true,
@@ -37,8 +32,8 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB, insert
-from sqlalchemy.orm import Session, aliased, contains_eager
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, contains_eager
 
 from app.models import (
     Assignment,
@@ -47,13 +42,13 @@ from app.models import (
     LabelSchema,
     Project,
     ProjectMember,
-    Prompt,
     QueuePlace,
     Slot,
     User,
 )
 from app.models.columns import TaskKind
 from app.rules import assignment as rules
+from app.services.claim_conditions import USER, has_had, is_for, is_free, is_open, labeler_values, left_behind
 
 Query = Select[*tuple[Any, ...]]
 
@@ -61,16 +56,12 @@ _CLAIM_LOCK = 7301  # namespace of the advisory locks that put one labeler's cla
 FIRST = 2**31 - 1  # above every priority
 STRIDE = 200  # her place moves when the slot found lies this far behind it: a claim never walks much further in vain
 
-_USER = bindparam("user_id", type_=BigInteger)
 _PROJECT = bindparam("project_id", type_=BigInteger)
 _KIND = bindparam("kind", type_=String)
 _NOW = bindparam("now", type_=DateTime(timezone=True))
 _PRIORITY = bindparam("priority", type_=Integer)
 _PLACE = bindparam("slot_id", type_=BigInteger)
 _BESIDE = bindparam("beside", type_=BigInteger)
-_LANGUAGES = bindparam("languages", type_=ARRAY(String))
-_SKILLS = bindparam("skills", type_=JSONB)
-_LABEL: ColumnElement[str] = literal_column("'label'")
 
 
 @dataclass(frozen=True)
@@ -168,73 +159,9 @@ def forget_places(session: Session, user: User) -> None:
     session.execute(gone.execution_options(synchronize_session=False))
 
 
-def is_claimable(now: ColumnElement[datetime]) -> ColumnElement[bool]:
-    """`rules.may_claim` as a condition."""
-    return and_(_open(), _is_free(now))
-
-
-def is_for(kind: str, *or_else: ColumnElement[bool]) -> ColumnElement[bool]:
-    """`rules.may_label` as a condition on slots joined with their prompts, of what `labeler_values` gives.
-
-    `or_else` is a condition on an assignment of hers under which she may not have its task again just now either.
-    """
-    return and_(
-        ~_has_had(kind, *or_else),
-        *([~_has_seen_otherwise()] if kind == TaskKind.RANKING else []),
-        Prompt.author_id.is_distinct_from(_USER),
-        or_(Prompt.language.is_(None), func.cardinality(_LANGUAGES) == 0, Prompt.language == any_(_LANGUAGES)),
-        Prompt.skills.contained_by(_SKILLS),
-    )
-
-
-def labeler_values(user: User) -> dict[str, Any]:
-    """What `is_for` has to know of a labeler."""
-    return {"user_id": user.id, "languages": user.languages, "skills": user.skills}
-
-
 def _about(project: Project, user: User, kind: str, place: Place) -> dict[str, Any]:
     where = {"project_id": project.id, "kind": kind, "priority": place.priority, "slot_id": place.slot_id}
     return labeler_values(user) | where
-
-
-def _hers(kind: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Her assignment of the slot's task: (as a label, of which there is one at most; for another purpose: this slot's).
-
-    A unique index finds each of them.
-    """
-    same_task = (
-        and_(Assignment.comparison_id == Slot.comparison_id, Assignment.kind == literal_column("'ranking'"))
-        if kind == TaskKind.RANKING
-        else and_(Assignment.prompt_id == Slot.prompt_id, Assignment.kind == literal_column("'demonstration'"))
-    )
-    hers = Assignment.user_id == _USER
-    return and_(hers, same_task, Assignment.purpose == _LABEL), and_(hers, Assignment.slot_id == Slot.id)
-
-
-def _has_had(kind: str, *or_else: ColumnElement[bool]) -> ColumnElement[bool]:
-    """She has sent the task or skipped it, once and for all; for another purpose than a label that goes by the slot."""
-    done = or_(Assignment.submitted_at.is_not(None), Assignment.skipped_at.is_not(None), *or_else)
-    # Asked slot by slot: OFFSET 0 keeps Postgres from gathering all that she has ever had into a hash first.
-    label, other = (
-        exists(select(literal_column("1")).where(hers, done).offset(literal_column("0"))) for hers in _hers(kind)
-    )
-    return case((Slot.purpose == _LABEL, label), else_=other)
-
-
-def _has_seen_otherwise() -> ColumnElement[bool]:
-    """She was given these responses to measure her, or has seen what others say of them in a review."""
-    other = aliased(Slot)
-    reviewed = and_(other.holder_id == _USER, other.kind == literal_column("'review'"))
-    seen: Select[Any] = select(literal_column("1")).where(
-        other.comparison_id == Slot.comparison_id, or_(other.reserved_for_id == _USER, reviewed)
-    )
-    return and_(Slot.purpose == _LABEL, exists(seen.offset(literal_column("0"))))
-
-
-def _left_behind(kind: str) -> ColumnElement[int | None]:
-    """Her assignment of the task, neither sent nor skipped, which another labeler had taken over meanwhile."""
-    label, other = (select(Assignment.id).where(hers).scalar_subquery() for hers in _hers(kind))
-    return case((Slot.purpose == _LABEL, label), else_=other)
 
 
 def _turn(waits: bool) -> Query:
@@ -242,14 +169,14 @@ def _turn(waits: bool) -> Query:
         select(func.max(table.version)).where(table.project_id == _PROJECT).scalar_subquery()
         for table in (Guideline, LabelSchema)
     )
-    here = and_(QueuePlace.user_id == _USER, QueuePlace.project_id == _PROJECT, QueuePlace.kind == _KIND)
+    here = and_(QueuePlace.user_id == USER, QueuePlace.project_id == _PROJECT, QueuePlace.kind == _KIND)
     # One plan of the search for all, until this transaction ends: making it takes longer than running it.
     generic = func.set_config("plan_cache_mode", "force_generic_plan", true())
     return select(
-        *([func.pg_advisory_xact_lock(_CLAIM_LOCK, cast(_USER, Integer)), generic] if waits else []),
+        *([func.pg_advisory_xact_lock(_CLAIM_LOCK, cast(USER, Integer)), generic] if waits else []),
         func.clock_timestamp().label("now"),
         *(version.label(name) for name, version in zip(("guideline", "schema"), newest, strict=True)),
-        exists().where(ProjectMember.project_id == _PROJECT, ProjectMember.user_id == _USER).label("is_member"),
+        exists().where(ProjectMember.project_id == _PROJECT, ProjectMember.user_id == USER).label("is_member"),
         select(QueuePlace.priority).where(here).scalar_subquery().label("priority"),
         select(QueuePlace.slot_id).where(here).scalar_subquery().label("slot_id"),
     )
@@ -262,12 +189,12 @@ def _own() -> Query:
     the assignment, then its slot.
     """
     hers = and_(
-        Assignment.user_id == _USER,
+        Assignment.user_id == USER,
         Assignment.project_id == _PROJECT,
         Assignment.kind == _KIND,
         Assignment.submitted_at.is_(None),
         Assignment.skipped_at.is_(None),
-        Slot.holder_id == _USER,
+        Slot.holder_id == USER,
         Slot.submitted_at.is_(None),
         or_(Slot.leased_until > _NOW, Slot.closed_at.is_(None)),
     )
@@ -292,17 +219,8 @@ def _own() -> Query:
     )
 
 
-def _open() -> ColumnElement[bool]:
-    """As the partial indexes have it."""
-    return and_(Slot.submitted_at.is_(None), Slot.closed_at.is_(None))
-
-
-def _is_free(now: ColumnElement[datetime]) -> ColumnElement[bool]:
-    return or_(Slot.leased_until.is_(None), Slot.leased_until <= now)
-
-
 def _queue(*conditions: ColumnElement[bool]) -> Select[int]:
-    slots = select(Slot.id).where(Slot.project_id == _PROJECT, Slot.kind == _KIND, _open(), *conditions)
+    slots = select(Slot.id).where(Slot.project_id == _PROJECT, Slot.kind == _KIND, is_open(), *conditions)
     return slots.order_by(-Slot.priority, Slot.id).limit(1)
 
 
@@ -322,8 +240,8 @@ def _first_of(parts: list[Select[int]]) -> Subquery:
 def _first_open(kind: str) -> Query:
     """Only the found slot is looked at more closely: the search itself carries nothing but its id."""
     holds = Assignment.expires_at > _NOW
-    reserved = _queue(Slot.reserved_for_id == _USER, ~_has_had(kind, holds))
-    searched = [part.where(_is_free(_NOW)) for part in (reserved, *_for_her(kind, holds))]
+    reserved = _queue(Slot.reserved_for_id == USER, ~has_had(kind, holds))
+    searched = [part.where(is_free(_NOW)) for part in (reserved, *_for_her(kind, holds))]
     found = _first_of([part.with_for_update(of=Slot, skip_locked=True) for part in searched])
     of_comparison = Completion.comparison_id == Slot.comparison_id
     return select(
@@ -332,7 +250,7 @@ def _first_open(kind: str) -> Query:
         Slot.purpose,
         Slot.prompt_id,
         Slot.comparison_id,
-        _left_behind(kind),
+        left_behind(kind),
         select(func.array_agg(Completion.id)).where(of_comparison).scalar_subquery(),
         Slot.reserved_for_id.is_not(None),
     ).join(found, found.c.id == Slot.id)
@@ -348,9 +266,9 @@ def _count_open(kind: str) -> Select[int]:
     """Slots are looked at until there are enough for `most` tasks; a task may have several."""
     task = Slot.comparison_id if kind == TaskKind.RANKING else Slot.prompt_id
     holds = Assignment.expires_at > _NOW
-    reserved = _queue(Slot.reserved_for_id == _USER, ~_has_had(kind, holds))
+    reserved = _queue(Slot.reserved_for_id == USER, ~has_had(kind, holds))
     parts = [
-        part.where(_is_free(_NOW)).with_only_columns(task.label("task"), maintain_column_froms=True)
+        part.where(is_free(_NOW)).with_only_columns(task.label("task"), maintain_column_froms=True)
         for part in (reserved, *_for_her(kind, holds))
     ]
     looked_at = (part.limit(bindparam("enough", type_=Integer)).subquery() for part in parts)

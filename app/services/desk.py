@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from app.models import Assignment, Demonstration, Project, Ranking, Slot, User
 from app.models.columns import Role, TaskKind
-from app.services import claims, members, qualifications
+from app.services import claims, members, qualification_standings
+from app.services.twins import EDIT
 
 COUNTED = 1000  # counting stops here; the page then says "1,000 or more"
 
@@ -34,6 +35,7 @@ class Desk:
     project: Project
     rankings: Work
     demonstrations: Work
+    in_pool: bool  # or she gets no new task here, whatever waits
     qualified: bool  # or free of it; else she has to pass the project's qualification before she gets a new task
 
 
@@ -74,19 +76,21 @@ def list_desks(session: Session, user: User) -> list[Desk]:
             project,
             find_work(session, project, user, TaskKind.RANKING),
             find_work(session, project, user, TaskKind.DEMONSTRATION),
-            qualifications.is_free_to_work(session, project, user),
+            members.may_label_in(session, project, user),
+            qualification_standings.is_free_to_work(session, project, user),
         )
         for project in projects
     ]
 
 
 def count_done_today(session: Session, user: User) -> int:
-    """Labels that she has sent since midnight (UTC) and not withdrawn, of both kinds."""
+    """What she has sent since midnight (UTC) and not withdrawn, of both kinds; an edit is one thing, its answer."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    done = union_all(
-        *(
-            select(table.id).where(table.user_id == user.id, table.created_at >= midnight, table.withdrawn_at.is_(None))
-            for table in (Ranking, Demonstration)
+    sent = {
+        table: select(table.id).where(
+            table.user_id == user.id, table.created_at >= midnight, table.withdrawn_at.is_(None)
         )
-    ).subquery()
+        for table in (Ranking, Demonstration)
+    }
+    done = union_all(sent[Ranking].where(Ranking.source != EDIT), sent[Demonstration]).subquery()
     return session.scalar(select(func.count()).select_from(done)) or 0

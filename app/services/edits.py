@@ -19,9 +19,8 @@ from app.services import assignments, drafts
 from app.services.answers import Details, answer_columns, check_answer
 from app.services.labels import LONGEST_SECONDS
 from app.services.token_counts import count_tokens
+from app.services.twins import EDIT
 from app.translation import gettext as _
-
-SOURCE = "edit"  # of the demonstration and of the ranking
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def submit_edit(
         **answer_columns(session, editable.project, editable.prompt, text, details),
         guideline_version=editable.assignment.guideline_version,
         seconds=seconds,
-        source=SOURCE,
+        source=EDIT,
         edited_completion_id=completion_id,
         simulated=user.simulated,
     )
@@ -96,12 +95,13 @@ def submit_edit(
     return demonstration
 
 
-def edited_ids(session: Session, user: User, completion_ids: list[UUID]) -> set[UUID]:
-    """Which of these she has bettered already."""
-    found = select(Demonstration.edited_completion_id).where(
-        Demonstration.user_id == user.id, Demonstration.edited_completion_id.in_(completion_ids)
+def find_edit(session: Session, completion_id: UUID, user: User) -> Demonstration | None:
+    """What she has written in place of a response, withdrawn or not."""
+    return session.scalar(
+        select(Demonstration).where(
+            Demonstration.user_id == user.id, Demonstration.edited_completion_id == completion_id
+        )
     )
-    return {completion_id for completion_id in session.scalars(found) if completion_id is not None}
 
 
 def _stored(session: Session, user: User, key: UUID) -> Demonstration | None:
@@ -112,7 +112,10 @@ def _stored(session: Session, user: User, key: UUID) -> Demonstration | None:
 
 def refuse_second(session: Session, completion_id: UUID, user: User) -> None:
     """Raises Conflict when she has bettered this response before."""
-    if edited_ids(session, user, [completion_id]):
+    earlier = find_edit(session, completion_id, user)
+    if earlier is not None and earlier.withdrawn_at is not None:
+        raise Conflict(_("You have withdrawn the better one that you wrote. You can restore it in your history."))
+    if earlier is not None:
         raise Conflict(_("You have written a better one for this response already. It is stored."))
 
 
@@ -148,7 +151,7 @@ def _store_comparison(
         guideline_version=assignment.guideline_version,
         schema_version=assignment.schema_version,
         seconds=demonstration.seconds or 0.0,
-        source=SOURCE,
+        source=EDIT,
         simulated=user.simulated,
     )
     session.add(ranking)
@@ -177,7 +180,7 @@ def _completions(editable: Editable, comparison: Comparison, user: User, text: s
         text=text,
         sampling={},
         seed=0,
-        finish_reason=SOURCE,
+        finish_reason=EDIT,
         tokens=count_tokens(editable.project, text).tokens or 0,
     )
     return copy, edit

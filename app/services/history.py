@@ -31,7 +31,7 @@ from app.models import (
 from app.models.columns import Purpose, RevisionKind, SlotKind
 from app.rules import revisions as rules
 from app.services import measures, review_tasks, revisions
-from app.services.revisions import Label
+from app.services.twins import Label
 from app.translation import gettext as _
 
 PAGE = 50

@@ -17,7 +17,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from app.errors import Conflict, Invalid, Overtaken
 from app.models import Assignment, Demonstration, Ranking, Slot, User
 from app.models.columns import SlotKind
-from app.services import assignments, revisions
+from app.services import assignments, revisions, slot_holds
 from app.translation import gettext as _
 
 LONGEST_SECONDS = 86_400.0
@@ -50,7 +50,7 @@ def store_once(
         raise Invalid(wrong_kind(assignment))
     label = make(assignment, now)
     try:
-        assignments.take_slot(session, assignment, user, now)
+        slot_holds.take_slot(session, assignment, user, now)
     except Overtaken:
         assignment.draft, assignment.draft_saved_at = draft, now
         session.flush()
@@ -62,7 +62,7 @@ def _insert(session: Session, label: L, assignment: Assignment, user: User, now:
     """The label as a row, its slot filled and its task done, in one statement; None where the key or task has one."""
     columns, said = type(label).__table__.c, vars(label)
     values = {column.name: said[column.name] for column in columns if column.name in said}
-    done = assignments.completion(assignment, user, now)
+    done = slot_holds.completion(assignment, user, now)
     parameters = {f"its_{name}": value for name, value in values.items()}
     parameters |= {"in_slot": assignment.slot.id, "holder": user.id, "now": now}
     stored: L | None = session.scalar(_insertion(type(label), tuple(values)), parameters)
@@ -99,7 +99,7 @@ def _revive(session: Session, label: L, assignment: Assignment, user: User, now:
         return _same_task(of_key, assignment)
     assert earlier is not None, "nothing else than a key or a task can be there already"
     revived = revisions.revive_label(session, earlier, user, label)
-    assignments.complete_slot(assignment, user, now)
+    slot_holds.complete_slot(assignment, user, now)
     session.flush()
     return revived
 
@@ -115,6 +115,8 @@ def wrong_kind(assignment: Assignment) -> str:
 
 def make_anew(session: Session, label: L, make: Callable[[Assignment, datetime], L]) -> L:
     """What `make` builds for the task of a label that is sent already: a row to copy from, never stored itself."""
+    if label.assignment_id is None:
+        raise Conflict(_("This answer was not sent for a task, so it cannot be edited. You can withdraw it."))
     assignment = session.get_one(Assignment, label.assignment_id)
     return make(assignment, assignments.database_now(session))
 

@@ -10,7 +10,12 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.models import Project, ProjectMember, User
+from app.models.columns import Role
+from app.rules.assignment import is_in_pool
 from app.services import audit
+from app.translation import gettext as _
+
+MOST_TO_ASK = 3
 
 
 def list_members(session: Session, project: Project) -> Sequence[User]:
@@ -34,6 +39,18 @@ def list_open_projects(session: Session, user: User) -> Sequence[Project]:
     ).all()
 
 
+def may_label_in(session: Session, project: Project, user: User) -> bool:
+    """Whether she gets tasks here: everybody does, or those on the project's list."""
+    is_member = not project.open_to_all and session.get(ProjectMember, (project.id, user.id)) is not None
+    return is_in_pool(project.open_to_all, is_member)
+
+
+def list_to_ask(session: Session) -> Sequence[str]:
+    """Names of admins: they let people into a project that is not open to everybody."""
+    admins = select(User.name).where(User.role == Role.ADMIN, User.disabled_at.is_(None))
+    return session.scalars(admins.order_by(User.id).limit(MOST_TO_ASK)).all()
+
+
 def add_member(session: Session, project: Project, user: User, by: User) -> None:
     """Twice is the same as once."""
     row = {"project_id": project.id, "user_id": user.id}
@@ -47,5 +64,5 @@ def remove_member(session: Session, project: Project, user_id: int, by: User) ->
     hers = (ProjectMember.project_id == project.id, ProjectMember.user_id == user_id)
     gone = session.scalar(delete(ProjectMember).where(*hers).returning(ProjectMember.user_id))
     if gone is None:
-        raise NotFound("This person is not among the labelers of the project.")
+        raise NotFound(_("This person is not among the labelers of the project."))
     audit.record(session, by, "member.removed", f"project:{project.id}", labeler=user_id)

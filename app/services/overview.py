@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app import figures
 from app.errors import NotFound
 from app.models import Assignment, Checkpoint, Comparison, Completion, Demonstration, Job, Project, Ranking, Round, User
 from app.rules import rounds as rules
@@ -166,13 +167,13 @@ def _sentence(project: Project, round_: Round, facts: rules.Facts, job: Job | No
         if not missing:
             return _("Enough demonstrations are in. SFT starts in a moment.")
         sentence = _("People are writing demonstrations. SFT starts after %(missing)s more.")
-        return sentence % {"missing": f"{missing:,}"}
+        return sentence % {"missing": figures.number(missing)}
     if round_.phase == rules.COLLECTING_RANKINGS:
         missing = max(0, rules.rankings_wanted(facts) - facts.new_rankings)
         if not missing:
             return _("Enough rankings are in. The reward model starts in a moment.")
         sentence = _("People are ranking. The reward model starts after %(missing)s more.")
-        return sentence % {"missing": f"{missing:,}"}
+        return sentence % {"missing": figures.number(missing)}
     if job is None or job.state == "queued":
         sentence = _("%(job)s of round %(round)s waits for a worker.")
     elif round_.phase == rules.SAMPLING:
@@ -190,12 +191,12 @@ def _stations(
     sft = rounds.latest_checkpoint(session, project.id, "sft")
     reward = rounds.latest_checkpoint(session, project.id, "reward")
     lines: dict[str, tuple[str, str]] = {
-        "prompts": (f"{counts.prompts:,}", ""),
+        "prompts": (figures.number(counts.prompts), ""),
         rules.COLLECTING_DEMONSTRATIONS: (
-            f"{facts.demonstrations:,}",
+            figures.number(facts.demonstrations),
             _("%(count)s being written now") % {"count": counts.writing}
             if counts.writing
-            else _("%(count)s new") % {"count": f"{facts.new_demonstrations:,}"},
+            else _("%(count)s new") % {"count": figures.number(facts.new_demonstrations)},
         ),
         rules.SFT: _checkpoint_lines(sft, "loss/validation", _("loss")),
         rules.SAMPLING: (
@@ -208,7 +209,7 @@ def _stations(
             _of(facts.new_rankings, rules.rankings_wanted(facts)),
             _("%(count)s being ranked now") % {"count": counts.ranking}
             if counts.ranking
-            else _("%(total)s in all") % {"total": f"{facts.rankings:,}"},
+            else _("%(total)s in all") % {"total": figures.number(facts.rankings)},
         ),
         rules.REWARD: _checkpoint_lines(reward, "accuracy", _("accuracy")),
         rules.PPO: _checkpoint_lines(
@@ -237,7 +238,7 @@ def _checkpoint_lines(checkpoint: Checkpoint | None, metric: str, name: str) -> 
     value = checkpoint.metrics.get(metric)
     return (
         _("checkpoint %(id)s") % {"id": checkpoint.id},
-        f"{name} {value:.2f}" if isinstance(value, int | float) else "",
+        f"{name} {figures.number(value, 2)}" if isinstance(value, int | float) else "",
     )
 
 
@@ -247,15 +248,15 @@ def _progress_line(job: Job) -> str:
         return _("waits for a worker")
     if step is None or not of:
         return _("starting")
-    return _("step %(step)s of %(of)s") % {"step": f"{step:,}", "of": f"{of:,}"}
+    return _("step %(step)s of %(of)s") % {"step": figures.number(step), "of": figures.number(of)}
 
 
 def _of(count: int, wanted: int) -> str:
-    return _("%(step)s of %(of)s") % {"step": f"{count:,}", "of": f"{wanted:,}"}
+    return _("%(step)s of %(of)s") % {"step": figures.number(count), "of": figures.number(wanted)}
 
 
 def _numbered(sentence: str, count: int) -> str:
-    return sentence % {"count": f"{count:,}"}
+    return sentence % {"count": figures.number(count)}
 
 
 def _gates(round_: Round, facts: rules.Facts) -> list[Gate]:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from app import figures
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Checkpoint, Guideline, LabelSchema, Project, Round
 from app.rules import label_schemas as schema_rules
@@ -147,11 +148,11 @@ def update_project(session: Session, project: Project, changes: Mapping[str, Any
         raise Invalid(_("These cannot be changed: %(names)s.") % {"names": ", ".join(unknown)})
     current = {name: getattr(project, name) for name in allowed}
     _check_draft(ProjectDraft(slug=project.slug, base_model=project.base_model, **{**current, **changes}))
-    overlap = project.overlap
+    wanted = (project.overlap, project.second_label_rate)
     for name, value in changes.items():
         setattr(project, name, value)
     session.flush()
-    if project.overlap != overlap:
+    if (project.overlap, project.second_label_rate) != wanted:
         slots.follow_overlap(session, project)
     return project
 
@@ -177,7 +178,7 @@ def _check_draft(draft: ProjectDraft) -> None:
         check(name, 0 <= (getattr(draft, name) or 0) <= 1, _("Give a share from 0 to 100 %."))
     texts = draft.use_case_texts
     fits = len(texts) <= MOST_USE_CASE_TEXTS and all(0 < len(text.strip()) <= LONGEST_USE_CASE_TEXT for text in texts)
-    limits = {"most": MOST_USE_CASE_TEXTS, "longest": f"{LONGEST_USE_CASE_TEXT:,}"}
+    limits = {"most": MOST_USE_CASE_TEXTS, "longest": figures.number(LONGEST_USE_CASE_TEXT)}
     message = _("Give at most %(most)s use-cases, each of 1 to %(longest)s characters.")
     check("use_case_texts", fits, message % limits)
     errors += _recipe_problems(draft.recipe)

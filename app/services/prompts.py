@@ -10,6 +10,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.orm import Session
 
+from app import figures
 from app.errors import Invalid, NotFound
 from app.models import Project, Prompt, Slot
 from app.rules import prompts as rules
@@ -70,12 +71,13 @@ def read_rows(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any], str
     limit_rows, limit_line = get_settings().import_rows, get_settings().import_line
     for number, line in enumerate(lines, start=1):
         if number > limit_rows:
-            yield number, {}, _("More than %(most)s lines: import in several parts.") % {"most": f"{limit_rows:,}"}
+            sentence = _("More than %(most)s lines: import in several parts.")
+            yield number, {}, sentence % {"most": figures.number(limit_rows)}
             return
         if not line.strip():
             continue
         if len(line) > limit_line:
-            yield number, {}, _("The line is longer than %(most)s bytes.") % {"most": f"{limit_line:,}"}
+            yield number, {}, _("The line is longer than %(most)s bytes.") % {"most": figures.number(limit_line)}
             continue
         try:
             row = json.loads(line)

@@ -29,7 +29,7 @@ from app.rules import qualification_items as item_rules
 from app.rules import qualifications as rules
 from app.rules.qualifications import Figure, Score
 from app.services.qualification_items import flag_keys
-from app.services.qualifications import OPEN, find_standing
+from app.services.qualification_standings import OPEN, find_standing
 from app.translation import SOURCE, speaking
 from app.translation import gettext as _
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from app import figures
 from app.errors import Invalid, NotFound
 from app.models import Comparison, Project, Prompt, Qualification, QualificationItem
 from app.rules import qualification_items as rules
@@ -117,7 +118,7 @@ def _full() -> str:
 
 def _read(qualification: Qualification, line: bytes) -> tuple[ItemDraft | None, str | None]:
     if len(line) > get_settings().import_line:
-        return None, _("The line is longer than %(most)s bytes.") % {"most": f"{get_settings().import_line:,}"}
+        return None, _("The line is longer than %(most)s bytes.") % {"most": figures.number(get_settings().import_line)}
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):

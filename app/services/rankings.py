@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from app import figures
 from app.errors import Invalid, NotFound
 from app.models import Assignment, Comparison, LabelSchema, Ranking, User
 from app.rules.label_schemas import Fields, flag_keys
@@ -120,6 +121,6 @@ def _check_draft(fields: Fields, assignment: Assignment, draft: RankingDraft) ->
     problems += confidence_problems(draft.confidence, fields["confidence"])
     if len(draft.comment or "") > LONGEST_COMMENT or "\x00" in (draft.comment or ""):
         sentence = _("The reason must be text of at most %(most)s characters.")
-        problems.append(sentence % {"most": f"{LONGEST_COMMENT:,}"})
+        problems.append(sentence % {"most": figures.number(LONGEST_COMMENT)})
     if problems:
         raise Invalid(" ".join(problems), errors=[{"message": problem} for problem in problems])

@@ -21,7 +21,7 @@ from app.models import Adjudicator, Assignment, Completion, Project, Ranking, Re
 from app.models.columns import Purpose, ReviewOutcome, Role, SlotKind
 from app.rules import assignment as assignment_rules
 from app.rules import reviews as rules
-from app.services import assignments, audit, label_schemas, revisions
+from app.services import assignments, audit, label_schemas, revisions, slot_holds
 from app.services.assignments import Task
 from app.services.guidelines import current_guideline
 from app.services.labels import seconds_spent, store_once
@@ -180,7 +180,7 @@ def undo_review(session: Session, review_id: int, user: User) -> Review:
     review.outcome = review.comment = review.decided_at = review.decided_by_id = None
     review.idempotency_key = review.seconds = review.labels_shown = review.ranking_id = None
     assignment.draft, assignment.draft_saved_at = draft, now
-    assignments.reopen(session, assignment, user, now)
+    slot_holds.reopen(session, assignment, user, now)
     assignment.slot.closed_at = None  # a review is worth as much after its round: every training reads all labels
     session.flush()
     return review
@@ -230,13 +230,13 @@ def _store_order(
 
 def _fill_slot(session: Session, assignment: Assignment, user: User, decision: Decision, now: datetime) -> None:
     try:
-        assignments.take_slot(session, assignment, user, now)
+        slot_holds.take_slot(session, assignment, user, now)
     except Overtaken:
         kept: dict[str, Any] = {"choice": decision.choice, "comment": decision.comment}
         assignment.draft, assignment.draft_saved_at = kept, now
         session.flush()
         raise
-    assignments.complete_slot(assignment, user, now)
+    slot_holds.complete_slot(assignment, user, now)
 
 
 def _refuse_trained(session: Session, review: Review) -> None:

@@ -4,6 +4,8 @@ A label is in its labeler's hands until a snapshot has frozen it. Every change h
 then looks for snapshot items, in a statement of its own; a freeze locks what it takes FOR KEY SHARE
 (services/snapshots.py). So one of the two waits: a change that waited finds the label frozen and is refused, a freeze
 that waited takes the label as the change has left it. Locks are taken in the order assignment, slot, label.
+
+A better response is two labels (services/twins.py): what is said here of a label holds for both of them together.
 """
 
 from __future__ import annotations
@@ -12,18 +14,18 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session, joinedload
 
-from app.errors import Conflict, NotFound, Overtaken
-from app.models import Assignment, Demonstration, Ranking, Revision, Slot, Snapshot, SnapshotItem, User
+from app.errors import Conflict, NotFound
+from app.models import Assignment, Demonstration, Ranking, Revision, Snapshot, SnapshotItem, User
 from app.models.columns import RevisionKind
 from app.rules.revisions import same_content
-from app.services import assignments, audit, measures, review_tasks
+from app.services import assignments, audit, label_slots, measures, review_tasks, slot_holds, twins
+from app.services.twins import EDIT, Label
 from app.translation import gettext as _
 from app.translation import language
 
-Label = Demonstration | Ranking
 L = TypeVar("L", Demonstration, Ranking)
 
 
@@ -63,9 +65,12 @@ def lock_label(session: Session, kind: str, label_id: int, user: User, *, anybod
     """The same for a change: the label as it stands now, which nobody else changes or freezes meanwhile."""
     label = get_label(session, kind, label_id, user, anybodys=anybodys)
     review_tasks.refuse_order_of_review(label)
-    if label.assignment_id is not None:
-        assignments.lock_assignment(session, label.assignment_id)
-    _lock_row(session, label)
+    both = twins.both_of(session, label)
+    for each in both:
+        if each.assignment_id is not None:
+            assignments.lock_assignment(session, each.assignment_id)
+    for each in both:
+        _lock_row(session, each)
     return label
 
 
@@ -77,12 +82,13 @@ def label_of(session: Session, assignment: Assignment) -> Label | None:
 
 
 def find_snapshots(session: Session, labels: Iterable[Label]) -> dict[tuple[str, int], Snapshot]:
-    """(kind, id) -> the first snapshot that has frozen the label; the others are in nobody's way.
+    """(kind, id) -> the first snapshot that has frozen the label, or its twin; the others are in nobody's way.
 
     What only measures is closed by the snapshot of its neighbours (services/measures.py).
     """
     labels = list(labels)
-    ids: dict[str, list[int]] = {"demonstration": [], "ranking": []}
+    pairs = twins.list_pairs(session, labels)
+    ids = {"demonstration": [pair[0] for pair in pairs], "ranking": [pair[1] for pair in pairs]}
     for label in labels:
         ids[kind_of(label)].append(label.id)
     frozen = (
@@ -100,6 +106,10 @@ def find_snapshots(session: Session, labels: Iterable[Label]) -> dict[tuple[str,
             found["ranking", ranking_id] = snapshot
         elif demonstration_id is not None:
             found["demonstration", demonstration_id] = snapshot
+    for one, other in pairs:
+        keys = (("demonstration", one), ("ranking", other))
+        if held := [found[key] for key in keys if key in found]:
+            found |= dict.fromkeys(keys, min(held, key=lambda snapshot: snapshot.id))
     return found
 
 
@@ -151,14 +161,11 @@ def revive_label(session: Session, label: L, user: User, fresh: L) -> L:
 def withdraw_label(session: Session, label: Label, user: User) -> Label:
     """Take a locked label out of everything; its slot is free for somebody else. Twice is the same as once."""
     refuse_frozen(session, label)
-    if label.withdrawn_at is not None:
-        return label
-    take_out(session, label, user)
-    if label.assignment_id is not None:
-        discard_edit(session, label)
-        assignments.empty_slot(session, _assignment_of(session, label).slot)
-    elif (slot := _import_slot(session, label)) is not None and not _has_sibling(session, label):
-        assignments.empty_slot(session, slot)
+    for each in twins.both_of(session, label):
+        if each.withdrawn_at is None:
+            take_out(session, each, user)
+            discard_edit(session, each)
+            label_slots.leave_slot(session, each)
     session.flush()
     return label
 
@@ -169,24 +176,25 @@ def restore_label(session: Session, label: Label, user: User) -> Label:
         return label
     if user.id == label.user_id and _withdrawn_by(session, label) != user.id:
         raise Conflict(_("An admin has withdrawn this label, so only an admin can restore it."))
-    _fill_slot(session, label)
-    _keep(session, label, user, RevisionKind.RESTORED)
-    label.withdrawn_at = None
-    _note(session, label, user, "restore")
-    session.flush()
-    if isinstance(label, Ranking):
-        review_tasks.note_label(session, label)
+    for each in twins.both_of(session, label):
+        if each.withdrawn_at is not None:
+            _put_back(session, each, user)
     return label
 
 
 def undo_submission(session: Session, assignment_id: int, user: User) -> Assignment:
-    """Her last label in a project is a task in her hands again; its draft is what she had sent. Raises Conflict."""
+    """Her last label in a project is a task in her hands again; its draft is what she had sent. Raises Conflict.
+
+    An edit was nobody's task: undo withdraws it, and it can be restored.
+    """
     assignment = assignments.lock_for_submission(session, assignment_id, user)
     label = label_of(session, assignment)
     if label is None:
         raise Conflict(_("You have not sent this task, so there is nothing to take back."))
-    _lock_row(session, label)
-    if assignment.submitted_at is None and assignment.skipped_at is None:
+    for each in twins.both_of(session, label):
+        _lock_row(session, each)
+    in_hand = assignment.submitted_at is None and assignment.skipped_at is None
+    if in_hand or (label.source == EDIT and label.withdrawn_at is not None):
         return assignment  # taken back already
     refuse_frozen(session, label)
     review_tasks.refuse_reviewed(session, label)
@@ -194,10 +202,13 @@ def undo_submission(session: Session, assignment_id: int, user: User) -> Assignm
         raise Conflict(_("You have withdrawn this label. You can restore it in your history."))
     if session.scalar(select(_sent_after(assignment))):
         raise Conflict(_("You have sent another label since. You can edit this one in your history."))
+    if label.source == EDIT:
+        withdraw_label(session, label, user)
+        return assignment
     now = assignments.database_now(session)
     take_out(session, label, user)
     assignment.draft, assignment.draft_saved_at = as_draft(label), now
-    assignments.reopen(session, assignment, user, now)
+    slot_holds.reopen(session, assignment, user, now)
     session.flush()
     return assignment
 
@@ -208,7 +219,7 @@ def save_edit(session: Session, label: Label, draft: Any) -> datetime:
     review_tasks.refuse_reviewed(session, label)
     if label.assignment_id is None or label.withdrawn_at is not None:
         raise Conflict(_("This label is withdrawn. Restore it before you edit it."))
-    assignment, now = _assignment_of(session, label), assignments.database_now(session)
+    assignment, now = label_slots.assignment_of(session, label), assignments.database_now(session)
     assignment.draft, assignment.draft_saved_at = draft, now
     session.flush()
     return now
@@ -216,7 +227,7 @@ def save_edit(session: Session, label: Label, draft: Any) -> datetime:
 
 def discard_edit(session: Session, label: Label) -> None:
     if label.assignment_id is not None:
-        assignment = _assignment_of(session, label)
+        assignment = label_slots.assignment_of(session, label)
         if assignment.draft is not None:  # the moment tells a browser that what it still has is older
             assignment.draft, assignment.draft_saved_at = None, assignments.database_now(session)
 
@@ -248,15 +259,21 @@ def take_out(session: Session, label: Label, user: User) -> None:
     _note(session, label, user, "withdraw")
 
 
+def _put_back(session: Session, label: Label, user: User) -> None:
+    """A locked label counts again."""
+    label_slots.fill_slot(session, label)
+    _keep(session, label, user, RevisionKind.RESTORED)
+    label.withdrawn_at = None
+    _note(session, label, user, "restore")
+    session.flush()
+    if isinstance(label, Ranking):
+        review_tasks.note_label(session, label)
+
+
 def _note(session: Session, label: Label, user: User, what: str) -> None:
     """Her own doings stand in the revisions; what is done to somebody's label is for the audit log as well."""
     if user.id != label.user_id:
         audit.record(session, user, f"label.{what}", f"{kind_of(label)}:{label.id}", labeler=label.user_id)
-
-
-def _assignment_of(session: Session, label: Label) -> Assignment:
-    query = select(Assignment).options(joinedload(Assignment.slot)).where(Assignment.id == label.assignment_id)
-    return session.scalars(query).one()
 
 
 def _sent_after(assignment: Assignment) -> Any:
@@ -270,50 +287,3 @@ def _sent_after(assignment: Assignment) -> Any:
 def _withdrawn_by(session: Session, label: Label) -> int | None:
     withdrawals = [r.user_id for r in list_revisions(session, label) if r.kind == RevisionKind.WITHDRAWN]
     return withdrawals[-1] if withdrawals else None
-
-
-def _fill_slot(session: Session, label: Label) -> None:
-    """The slot takes the label back, or there is a Conflict."""
-    now = assignments.database_now(session)
-    taken = Conflict(_("Somebody else has this task by now, so the label cannot be restored. It stays in the history."))
-    if label.assignment_id is None:
-        if slot := _import_slot(session, label):
-            slot.submitted_at = slot.submitted_at or now
-        return
-    assignment, owner = _assignment_of(session, label), session.get_one(User, label.user_id)
-    try:
-        assignments.take_slot(session, assignment, owner, now)
-    except Overtaken:
-        raise taken from None
-    sent = assignment.submitted_at
-    assignments.complete_slot(assignment, owner, now)
-    assignment.submitted_at, assignment.skipped_at = sent or now, None
-
-
-def _import_slot(session: Session, label: Label) -> Slot | None:
-    """The slot that an imported demonstration fills, locked: the first of its prompt, unless a labeler has that one.
-
-    An import stands beside what labelers write and takes nothing from them, so restoring one never fails.
-    """
-    if isinstance(label, Ranking):
-        return None
-    return session.scalar(
-        select(Slot)
-        .where(
-            Slot.kind == "demonstration", Slot.prompt_id == label.prompt_id, Slot.ordinal == 1, Slot.holder_id.is_(None)
-        )
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-
-
-def _has_sibling(session: Session, label: Label) -> bool:
-    """Whether another imported answer to the same prompt fills the slot as well."""
-    assert isinstance(label, Demonstration)
-    others = select(func.count()).where(
-        Demonstration.prompt_id == label.prompt_id,
-        Demonstration.id != label.id,
-        Demonstration.assignment_id.is_(None),
-        Demonstration.withdrawn_at.is_(None),
-    )
-    return bool(session.scalar(others))

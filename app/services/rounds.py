@@ -1,7 +1,8 @@
-"""Rounds: the loop turns here. `advance_rounds` is called by the workers' tick and when a job ends; pages ask the rest.
+"""Rounds: the loop turns here. `advance_project` is called by the workers' tick and as jobs end; pages ask the rest.
 
 What to do is decided by rules/rounds.py; this file gathers the facts, freezes the snapshot and creates the job, all
-in the caller's transaction, so that a phase and its job always come together.
+in the caller's transaction, so that a phase and its job always come together. A project has a transaction of its own
+(workers/supervisor.py), so that the fault of one holds up no other.
 """
 
 from __future__ import annotations
@@ -96,13 +97,26 @@ def resume_loop(session: Session, project: Project, user: User | None) -> None:
     jobs.wake_workers(session)
 
 
-def advance_rounds(session: Session) -> list[Job]:
-    """Move every round that can move, and return the jobs created. Safe to call at any time by anybody."""
-    created = []
-    query = select(Round).where(Round.finished_at.is_(None)).order_by(Round.id).with_for_update(skip_locked=True)
-    for round_ in session.scalars(query).all():
-        created += advance_round(session, session.get_one(Project, round_.project_id), round_)
+def list_under_way(session: Session) -> list[int]:
+    """The projects whose round may move, oldest round first."""
+    return list(session.scalars(select(Round.project_id).where(Round.finished_at.is_(None)).order_by(Round.id)))
+
+
+def advance_project(session: Session, project_id: int) -> list[Job]:
+    """Move the round of a project if it can move, and return the jobs created. Safe to call at any time by anybody."""
+    under_way = select(Round).where(Round.project_id == project_id, Round.finished_at.is_(None))
+    round_ = session.scalar(under_way.with_for_update(skip_locked=True))
+    if round_ is None:
+        return []
+    created = advance_round(session, session.get_one(Project, project_id), round_)
+    round_.error = None  # what was wrong, if anything was, is wrong no more
     return created
+
+
+def note_fault(session: Session, project_id: int, fault: str) -> None:
+    """Why a round cannot move on, for the pages of the people who run the loop."""
+    under_way = update(Round).where(Round.project_id == project_id, Round.finished_at.is_(None))
+    session.execute(under_way.values(error=f"This round cannot move on: {fault}. It is tried again."))
 
 
 def advance_round(session: Session, project: Project, round_: Round) -> list[Job]:
@@ -132,7 +146,6 @@ def _enter(round_: Round, phase: str) -> None:
     now = datetime.now(UTC)
     round_.phase = phase
     round_.phase_times = {**round_.phase_times, phase: now.isoformat()}
-    round_.error = None
 
 
 def _start_job(session: Session, project: Project, round_: Round) -> Job:

@@ -1,8 +1,28 @@
-"""How many slots a task has. Called when the overlap of a project changes, and when a label is taken out."""
+"""How many slots a task has: as many as the overlap, and one more for a ranking that is drawn for a second label.
+
+Called when the overlap or the rate of second labels of a project changes, and when a label is taken out. Who holds a
+slot, fills it or leaves it is services/slot_holds.py.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import and_, case, func, insert, literal_column, or_, select, update
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    and_,
+    any_,
+    case,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from app.models import Comparison, Project, Slot
@@ -23,8 +43,9 @@ def follow_overlap(session: Session, project: Project) -> None:
     What is too many is closed, free slots first. One that somebody holds still takes her label, but nobody else's.
     """
     session.flush()
-    _close_surplus(session, project)
-    _add_missing(session, project)
+    drawn = _drawn(session, project)
+    _close_surplus(session, project, drawn)
+    _add_missing(session, project, drawn)
 
 
 def is_surplus(session: Session, slot: Slot) -> bool:
@@ -37,11 +58,8 @@ def is_surplus(session: Session, slot: Slot) -> bool:
         else and_(Slot.prompt_id == slot.prompt_id, Slot.kind == slot.kind)
     )
     others = select(func.count()).select_from(Slot).where(same_task, Slot.id != slot.id, _COUNTS)
-    project, wanted = session.get_one(Project, slot.project_id), 0
-    if slot.comparison_id is not None:
-        key = get_settings().key()
-        wanted = labelers_wanted(key, slot.comparison_id, project.overlap, project.second_label_rate)
-    return (session.scalar(others) or 0) >= (wanted or project.overlap)
+    project = session.get_one(Project, slot.project_id)
+    return (session.scalar(others) or 0) >= _wanted(project, slot.comparison_id)
 
 
 def is_past(session: Session, slot: Slot) -> bool:
@@ -51,13 +69,32 @@ def is_past(session: Session, slot: Slot) -> bool:
     return bool(session.scalar(select(later.exists())))
 
 
-def _close_surplus(session: Session, project: Project) -> None:
+def _wanted(project: Project, comparison_id: int | None) -> int:
+    if comparison_id is None:
+        return project.overlap  # a prompt to answer
+    return labelers_wanted(get_settings().key(), comparison_id, project.overlap, project.second_label_rate)
+
+
+def _drawn(session: Session, project: Project) -> list[int]:
+    """The open rankings that get a label more. Only the key tells them, so that no statement can."""
+    of_project = (Slot.project_id == project.id, Slot.kind == TaskKind.RANKING)
+    open_ones = session.scalars(select(Slot.comparison_id).where(*of_project, _OPEN).distinct())
+    return [each for each in open_ones if each is not None and _wanted(project, each) > project.overlap]
+
+
+def _places(project: Project, comparison_id: Any, drawn: list[int]) -> ColumnElement[int]:
+    """How many a task is to have, as a statement says it."""
+    is_drawn = comparison_id == any_(literal(drawn, ARRAY(BigInteger)))
+    return project.overlap + case((is_drawn, 1), else_=0)
+
+
+def _close_surplus(session: Session, project: Project, drawn: list[int]) -> None:
     """Counted from the front of each task, the labels first, then what is held, then what is free, by age."""
     is_held = and_(Slot.leased_until.is_not(None), Slot.leased_until > func.now())
     order = (Slot.submitted_at.is_(None), ~is_held, Slot.id)
     place = func.row_number().over(partition_by=_COLUMNS[1:], order_by=order).label("place")
-    counted = select(Slot.id, place).where(Slot.project_id == project.id, _COUNTS).subquery()
-    surplus = select(counted.c.id).where(counted.c.place > project.overlap)
+    counted = select(Slot.id, Slot.comparison_id, place).where(Slot.project_id == project.id, _COUNTS).subquery()
+    surplus = select(counted.c.id).where(counted.c.place > _places(project, counted.c.comparison_id, drawn))
     session.execute(
         update(Slot)
         .where(Slot.id.in_(surplus), _OPEN)
@@ -66,7 +103,7 @@ def _close_surplus(session: Session, project: Project) -> None:
     )
 
 
-def _add_missing(session: Session, project: Project) -> None:
+def _add_missing(session: Session, project: Project, drawn: list[int]) -> None:
     """New ones come last in the queue: every task is done once before the first is done again."""
     tasks = (
         select(
@@ -80,7 +117,8 @@ def _add_missing(session: Session, project: Project) -> None:
         .having(func.count().filter(_OPEN) > 0)
         .subquery()
     )
-    number = func.generate_series(1, project.overlap - tasks.c.places).table_valued("n").render_derived()
+    missing = _places(project, tasks.c.comparison_id, drawn) - tasks.c.places
+    number = func.generate_series(1, missing).table_valued("n").render_derived()
     columns = ("project_id", "kind", "prompt_id", "comparison_id", "priority", "ordinal")
     added = (
         select(*(tasks.c[name] for name in columns[:-1]), tasks.c.last + number.c.n)

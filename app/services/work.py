@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from sqlalchemy import case, func, literal, select, union_all
+from sqlalchemy import func, literal, select, true, union_all
 from sqlalchemy.orm import Session
 
 from app.models import Assignment, Demonstration, Project, Ranking, User
@@ -20,6 +20,7 @@ from app.rules.gold_items import Score
 from app.rules.work import Day, Sent
 from app.services import label_schemas, reliability
 from app.services.reliability import GoldAnswer, LabelerFigures
+from app.services.twins import EDIT
 
 LISTED_FEEDBACK = 20
 LISTED_REASONS = 5
@@ -133,10 +134,10 @@ def _since(sent: Sequence[Sent], day: date, zone: tzinfo) -> Day:
 def _sent(session: Session, user: User, since: datetime) -> list[Sent]:
     """Standing labels of hers, whatever they were asked for: all of it is work done.
 
-    A bettered response is an answer and a ranking; its time counts with the answer.
+    A bettered response is an answer and a ranking made by one act: it counts once, with the answers.
     """
-    ranked_for = case((Ranking.source == "edit", 0.0), else_=Ranking.seconds)
-    rankings = select(literal("ranking").label("kind"), Ranking.project_id, Ranking.created_at, ranked_for)
+    rankings = select(literal("ranking").label("kind"), Ranking.project_id, Ranking.created_at, Ranking.seconds)
+    rankings = rankings.where(Ranking.source != EDIT)
     wrote_for = func.coalesce(Demonstration.seconds, 0.0)
     answers = select(literal("demonstration"), Demonstration.project_id, Demonstration.created_at, wrote_for)
     both = union_all(
@@ -223,8 +224,9 @@ def _places(session: Session, project: Project, since: datetime) -> list[Place]:
                 table.created_at >= since,
                 table.withdrawn_at.is_(None),
                 table.user_id.is_not(None),
+                counted,
             )
-            for table in (Ranking, Demonstration)
+            for table, counted in ((Ranking, Ranking.source != EDIT), (Demonstration, true()))
         )
     ).subquery()
     count = func.count()

@@ -13,12 +13,13 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from app import figures
 from app.errors import Conflict, Invalid
 from app.models import Demonstration, Project, Prompt, Slot, User
 from app.models.columns import PromptKind
 from app.rules import prompts as rules
 from app.rules.languages import code_of
-from app.services import drafts, prompts, qualifications
+from app.services import drafts, prompts, qualification_standings
 from app.services.guidelines import current_guideline
 from app.translation import gettext as _
 from app.translation import mark
@@ -51,7 +52,7 @@ def check_allowed(project: Project) -> None:
 def write_prompt(session: Session, project: Project, user: User, key: UUID, draft: PromptDraft) -> list[Prompt]:
     """Store what she wrote, once for this key, with open slots. Raises Invalid, Conflict, NotQualified."""
     check_allowed(project)
-    qualifications.require_pass(session, project, user)
+    qualification_standings.require_pass(session, project, user)
     session.execute(select(func.pg_advisory_xact_lock(_WRITE_LOCK, user.id)))
     if stored := _of_group(session, project, user, key):
         return stored
@@ -136,7 +137,7 @@ def _check_text(refuse: Any, name: str, text: str, missing: str) -> None:
     if not text.strip():
         refuse(name, missing)
     elif len(text) > LONGEST:
-        refuse(name, _("This is longer than %(most)s characters.") % {"most": f"{LONGEST:,}"})
+        refuse(name, _("This is longer than %(most)s characters.") % {"most": figures.number(LONGEST)})
     elif problem := rules.text_problem(text, typed=True):
         refuse(name, problem)
 

@@ -1,7 +1,7 @@
 /* Follows a job: its step, its figures, its curves. The server has drawn what there was; the event stream tells the rest.
    A section with data-job is followed; data-curves lists [metric, title] in the order of the plots. */
 import { $, $$, make } from "./dom.js";
-import { t } from "./translate.js";
+import { number, t } from "./translate.js";
 
 /* A token as the canvas can read it: light-dark() has to be resolved first. */
 const probe = document.body.appendChild(make("span", { hidden: true }));
@@ -9,7 +9,7 @@ function colour(name) {
   probe.style.color = `var(${name})`;
   return getComputedStyle(probe).color;
 }
-const figure = (value) => (Number.isInteger(value) ? value.toLocaleString("en") : Number(value.toPrecision(4)).toString());
+const figure = (value) => number(Number.isInteger(value) ? value : Number(value.toPrecision(4)));
 
 class Curve {
   constructor(box, metric, title) {
@@ -52,7 +52,7 @@ class Curve {
       width: holder.clientWidth || 200, height: 120, legend: { show: false }, padding: [8, 6, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: { x: { time: false } },
-      axes: [{ ...axis, grid: { show: false }, size: 22, space: 60, values: (u, ticks) => ticks.map((step) => step.toLocaleString("en")) },
+      axes: [{ ...axis, grid: { show: false }, size: 22, space: 60, values: (u, ticks) => ticks.map(number) },
         { ...axis, size: 42, space: 34, values: (u, ticks) => ticks.map((value) => figure(value)) }],
       series: [{}, { stroke: () => colour("--accent"), alpha: 0.35, width: 1, points: { show: false } }, { stroke: () => colour("--accent"), width: 2, points: { show: false } }],
       hooks: { setCursor: [(u) => this.hover(u)] },
@@ -61,7 +61,7 @@ class Curve {
 
   hover({ cursor, data }) {
     this.hovered = cursor.idx !== null && cursor.left >= 0;
-    this.now.textContent = this.hovered ? t("%(value)s at %(step)s", { value: figure(data[1][cursor.idx]), step: data[0][cursor.idx].toLocaleString("en") }) : figure(this.last);
+    this.now.textContent = this.hovered ? t("%(value)s at %(step)s", { value: figure(data[1][cursor.idx]), step: number(data[0][cursor.idx]) }) : figure(this.last);
   }
 }
 
@@ -105,7 +105,7 @@ function tell(section, { step, of, metrics }) {
   const line = $("[data-line]", section), bar = $("progress", section);
   if (Number.isInteger(step) && of) {
     const seconds = (Date.now() - new Date(section.dataset.started || NaN)) / 1000, left = step > 0 ? (seconds / step) * (of - step) : NaN;
-    const done = { step: step.toLocaleString("en"), of: of.toLocaleString("en") };
+    const done = { step: number(step), of: number(of) };
     line.textContent = Number.isFinite(left) && left > 5 ? t("step %(step)s of %(of)s, about %(span)s left", { ...done, span: span(left) }) : t("step %(step)s of %(of)s", done);
     if (bar) bar.value = step / of;
   }

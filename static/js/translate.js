@@ -1,7 +1,8 @@
 /* What modules say, in the language of the page. English needs no catalog: the message is its own key. */
 const data = document.getElementById("messages");
 const messages = data ? JSON.parse(data.textContent) : {};
-const rules = new Intl.PluralRules(document.documentElement.lang || "en");
+const language = document.documentElement.lang || "en";
+const rules = new Intl.PluralRules(language), figures = new Intl.NumberFormat(language, { maximumFractionDigits: 20 });
 const forms = rules.resolvedOptions().pluralCategories;
 
 const fill = (text, values) => text.replace(/%\((\w+)\)s/g, (whole, name) => (name in values ? String(values[name]) : whole));
@@ -10,6 +11,9 @@ const fill = (text, values) => text.replace(/%\((\w+)\)s/g, (whole, name) => (na
 export function t(message, values = {}) {
   return fill(messages[message] || message, values);
 }
+
+/** A number as the reader writes it: 12,940 or 12.940. (app/figures.py does the same on the server.) */
+export const number = (value) => figures.format(value);
 
 /** A translated text with elements in the place of their names: `weave(t("%(key)s brings it back."), { key: element })`. */
 export function weave(text, elements) {

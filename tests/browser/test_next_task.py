@@ -344,6 +344,78 @@ def test_answers_follow_each_other_too(
     assert session.scalars(select(Demonstration.text).order_by(Demonstration.id)).all() == ["Answer 0", "Answer 1"]
 
 
+def test_a_skipped_task_gives_way_to_the_one_fetched_meanwhile(
+    page: Page, session: Session, sign_in: SignIn, labeler: User, project: Project
+) -> None:
+    begin(page, sign_in, labeler, project)
+    first, loaded, press = page.url, documents(page), Keys(page)
+    press("6")
+    fetched_ahead(page, lambda: press("s"))  # while she looks for the reason
+    press("2")
+    page.wait_for_url(lambda url: url != first)
+    ready(page)
+    assert loaded == []
+    expect(page.locator(".resp")).to_have_count(2)
+    expect(page.locator("#announce")).to_have_text("Skipped. Next task: Rank 2 responses.")
+    expect(page.locator(".day")).to_have_text("")
+    expect(page.locator("#unsend")).to_have_count(0)  # nothing was sent that could be taken back
+    until(lambda: len(held(session, labeler)) == 1)
+    skipped, second = session.scalars(select(Assignment).order_by(Assignment.id)).all()
+    assert (skipped.skip_reason, second.skip_reason) == ("knowledge", None)
+    assert page.url.endswith(f"/assignments/{second.id}")
+    until(lambda: session.scalar(select(Assignment.draft).where(Assignment.id == skipped.id)) is not None)
+    work_through(page, *RATE_TWO)  # and sending goes on from there
+    assert loaded == []
+    expect(page.locator(".day")).to_have_text("1 done today")
+    page.go_back()
+    page.go_back()
+    expect(page.get_by_role("heading", name="You skipped this one.")).to_be_visible()
+
+
+def test_a_refused_skip_leaves_her_task_and_says_why(
+    page: Page, watch: Watch, session: Session, sign_in: SignIn, labeler: User, project: Project
+) -> None:
+    watch.allow("409", "Failed to load resource", "ERR_FAILED")
+    begin(page, sign_in, labeler, project)
+    first, press = page.url, Keys(page)
+    press("6")
+    page.route("**/skip", lambda route: route.abort(), times=1)
+    press("s", "2")
+    expect(page.locator("#notice")).to_contain_text("There is no connection.")
+    expect(page.locator("#skip")).to_be_hidden()
+    session.execute(
+        update(Assignment).where(Assignment.id == int(first.rsplit("/", 1)[1])).values(submitted_at=func.now())
+    )
+    session.commit()
+    press("s", "2")
+    expect(page.locator("#notice")).to_contain_text("can no longer be skipped")
+    assert page.url == first
+    expect(page.locator("[data-letter=A] .rate input:checked")).to_have_value("6")
+
+
+def test_skipped_prompts_follow_each_other_too(
+    page: Page, session: Session, sign_in: SignIn, labeler: User, tmp_path: Path
+) -> None:
+    project = make_project(session, tmp_path / "base")
+    for number in range(2):
+        add_writing_task(session, project, [user(f"Why is {number} a number?")], priority=-number)
+    session.commit()
+    sign_in(page, labeler)
+    page.goto(f"/projects/{project.slug}/write")
+    page.get_by_role("button", name="Next prompt").click()
+    page.locator("body[data-ready]").wait_for()
+    loaded = documents(page)
+    page.keyboard.press("Escape")
+    fetched_ahead(page, lambda: page.keyboard.press("s"))
+    page.keyboard.press("2")
+    expect(page.locator(".said.last")).to_contain_text("Why is 1 a number?")
+    assert loaded == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    page.keyboard.press("2")  # there is no further one
+    expect(page.get_by_role("heading", level=1)).to_have_text("No prompt left for you to answer just now.")
+
+
 def test_the_last_task_leads_to_the_page_that_says_so(
     page: Page, session: Session, sign_in: SignIn, labeler: User, tmp_path: Path
 ) -> None:

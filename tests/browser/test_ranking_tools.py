@@ -231,6 +231,32 @@ def test_a_key_that_collides_is_refused_with_a_sentence(
     assert page.evaluate("document.activeElement.closest('[data-command]').dataset.command") == "report"
 
 
+def test_escape_leaves_the_waiting_first_and_closes_the_list_only_then(
+    page: Page, session: Session, sign_in: SignIn, labeler: User, tmp_path: Path
+) -> None:
+    """Wherever the focus stands, however many keys were refused, and whatever else asks for the dialog to close."""
+    begin(page, sign_in, labeler, prepare(session, tmp_path, PANDAS))
+    said, keys = page.locator("#keys-said"), page.locator("#keys")
+    Keys(page)("?")
+    for _ in range(2):
+        page.locator("[data-command=skip] [data-change]").click()
+        page.evaluate("document.activeElement.blur()")  # as in browsers that give a clicked button no focus
+        Keys(page)(*["c", "7"] * 10)
+        expect(said).to_contain_text("Digits and the hyphen")
+        Keys(page)("Escape")
+        expect(said).to_have_text("Nothing was changed.")
+        expect(keys).to_be_visible()
+    page.locator("[data-command=skip] [data-change]").click()
+    page.evaluate("document.querySelector('#keys').requestClose()")
+    expect(said).to_have_text("Nothing was changed.")
+    expect(keys).to_be_visible()
+    Keys(page)("Escape")
+    expect(keys).to_be_hidden()
+    expect(page.locator(".rate input:checked")).to_have_count(0)  # no key went through to the page
+    Keys(page)("s")
+    expect(page.locator("#skip")).to_be_visible()
+
+
 def test_keys_belong_to_a_person_and_a_spoilt_store_does_no_harm(
     page: Page, session: Session, sign_in: SignIn, labeler: User, tmp_path: Path
 ) -> None:

@@ -39,6 +39,18 @@ def begin(page: Page, sign_in: SignIn, labeler: User, project: Project) -> None:
     page.wait_for_url("**/assignments/*")
 
 
+def test_scripts_write_numbers_in_the_readers_language(
+    page: Page, session: Session, sign_in: SignIn, labeler: User, project: Project
+) -> None:
+    begin(page, sign_in, labeler, project)
+    for code, written in (("en", "1,200"), ("de", "1.200")):
+        page.context.add_cookies([{"name": "tutelage-language", "value": code, "url": page.url}])
+        page.reload()
+        page.locator("body[data-ready]").wait_for()
+        page.locator("#answer").fill("Wort " * 1200)
+        expect(page.locator("#words b")).to_have_text(written)
+
+
 def test_an_answer_is_counted_previewed_kept_and_sent(
     page: Page, session: Session, sign_in: SignIn, labeler: User, project: Project
 ) -> None:

@@ -73,6 +73,44 @@ def test_pages_keep_the_list_of_a_project(
     assert "Nobody yet" in client.get("/projects/village/members", headers=boss).text
 
 
+def test_pages_say_that_a_project_is_for_chosen_people_and_whom_to_ask(
+    client: TestClient, session: Session, admin: Any, labeler: Any, make_person: Any, sign_in: Any, project: Project
+) -> None:
+    project.open_to_all = False
+    session.commit()
+    sign_in(labeler.user)
+    start, home = client.get("/projects/village/label").text, client.get("/").text
+    assert "This project is open to chosen people only." in start
+    assert "Every project here is open to chosen people only." in home
+    for page in (start, home):
+        assert f"Ask whether you may join: {admin.user.name}." in page
+        assert "Nothing waiting" not in page
+        assert "There is no project yet" not in page
+    refused = client.post("/projects/village/write", headers={"Accept-Language": "de"})
+    assert refused.status_code == 403
+    assert "wird nur von einigen Personen gelabelt" in refused.text
+    sign_in(make_person("rosa", "researcher").user)
+    assert f"Ask whether you may join: {admin.user.name}." in client.get("/").text
+    sign_in(admin.user)
+    assert 'href="/projects/village/members">its labelers</a>' in client.get("/projects/village/label").text
+    admin.api.put(f"/projects/village/members/{labeler.user.id}")
+    sign_in(labeler.user)
+    for path in ("/projects/village/label", "/"):
+        assert "chosen people" not in client.get(path).text
+
+
+def test_who_was_taken_off_the_list_still_finds_what_she_holds(
+    client: TestClient, session: Session, labeler: Any, sign_in: Any, project: Project
+) -> None:
+    task = labeler.api.post("/projects/village/assignments", json={"kind": "demonstration"}).json()
+    project.open_to_all = False
+    session.commit()
+    sign_in(labeler.user)
+    page = client.get("/projects/village/label").text
+    assert "open to chosen people only" in page
+    assert f"/assignments/{task['id']}" in page
+
+
 def test_a_refused_form_of_languages_comes_back_whole(client: TestClient, boss: dict[str, str], labeler: Any) -> None:
     address = f"/users/{labeler.user.id}/abilities"
     refused = client.post(address, data={"languages": "de, <b>", "skills": "maths"}, headers=boss)

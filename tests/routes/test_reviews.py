@@ -211,6 +211,11 @@ def test_the_settings_are_typed_in_percent(
     session.expire_all()
     assert (project.second_label_rate, project.review_above, project.review_rate) == (0.125, 0.35, 0.0)
     assert 'value="12.5"' in client.get("/projects/village/settings").text
+    german = {"Accept-Language": "de"}
+    assert 'value="12,5"' in client.get("/projects/village/settings", headers=german).text
+    again = client.post("/projects/village/settings", data=form | {"second_label_rate": "12,5"}, headers=german)
+    session.expire_all()
+    assert (again.status_code, project.second_label_rate) == (303, 0.125)
     for wrong in ("101", "a lot", "-1"):
         refused = client.post("/projects/village/settings", data=form | {"review_rate": wrong})
         assert refused.status_code == 422, wrong

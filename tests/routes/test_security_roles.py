@@ -332,6 +332,30 @@ def test_security_15_role_by_route(
             assert status < 500, (role, method, path, status)
 
 
+@pytest.mark.parametrize(
+    ("path", "english", "german"),
+    [
+        ("/projects", "Only an admin may do this.", "Das darf nur die Administration."),
+        (
+            "/comparisons/1/gold",
+            "Only researchers and admins may do this.",
+            "Das dürfen nur das Forschungsteam und die Administration.",
+        ),
+    ],
+)
+def test_security_15_a_refusal_says_who_may_in_the_readers_language(
+    client: TestClient, sign_in: Any, labeler: Any, path: str, english: str, german: str
+) -> None:
+    """And names no role by the word that is stored."""
+    sign_in(labeler.user)
+    for language, said in (("en", english), ("de", german)):
+        refused = client.post(path, data={}, headers={"Accept-Language": language})
+        assert refused.status_code == 403
+        assert said in refused.text
+    answer = labeler.api.post("/projects", json={}, headers={"Accept-Language": "de"})
+    assert answer.json()["detail"] == "Das darf nur die Administration. Dafür braucht es den Bereich „admin“."
+
+
 def test_security_15_nobody_without_signing_in(client: TestClient, values: Any, labeler: Any) -> None:
     filled = values(labeler.user)
     for method, path in sorted(set(all_routes(client.app)) - OPEN):

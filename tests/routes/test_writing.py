@@ -226,3 +226,8 @@ def test_an_edit_by_form(
     assert sent.headers["location"] == "/projects/village/rank"
     assert "You have written a better one" in client.get(edit).text
     assert session.scalars(select(Demonstration)).one().text == "Old Marta, at four."
+    sent_ranking = f"/history/ranking/{session.scalars(select(Ranking.id).where(Ranking.source == 'edit')).one()}"
+    assert "You can restore both" in client.get(sent_ranking).text
+    client.post(f"{sent_ranking}/withdraw")
+    assert "Both count nowhere" in client.get(sent_ranking).text
+    assert "You have withdrawn the better one" in client.get(edit).text

@@ -50,9 +50,13 @@ def project(session: Session, tiny_model: Path) -> Project:
     return made
 
 
+def advance(session: Session) -> list[Job]:
+    return [job for project_id in rounds.list_under_way(session) for job in rounds.advance_project(session, project_id)]
+
+
 def run_next_job(session: Session) -> Job:
     """Advance the rounds and run the one job that waits, by the program that the worker would start."""
-    rounds.advance_rounds(session)
+    advance(session)
     session.commit()
     job = session.scalars(select(Job).where(Job.state == "queued")).one()
     folder = outcomes.job_folder(job)
@@ -93,18 +97,16 @@ def phase(session: Session, project: Project) -> tuple[int, str]:
     return round_.number, round_.phase
 
 
-def test_loop_turns_once_and_begins_again(
-    session: Session, project: Project, make_user: Callable[..., User]
-) -> None:
+def test_loop_turns_once_and_begins_again(session: Session, project: Project, make_user: Callable[..., User]) -> None:
     ada = make_user("ada")
-    assert rounds.advance_rounds(session) == []
+    assert advance(session) == []
     label(session, project, ada, "demonstration", 3)
     sft = run_next_job(session)
     assert sft.kind == "sft"
     assert project.current_policy_id == sft.result["checkpoint"]
     sampling = run_next_job(session)
     assert sampling.result == {"comparisons": 5, "completions": 15}
-    rounds.advance_rounds(session)
+    advance(session)
     assert phase(session, project) == (1, "collecting_rankings")
 
     label(session, project, ada, "ranking", 3)
@@ -147,22 +149,22 @@ def check_lineage(session: Session, project: Project, policy_id: int) -> None:
 
 def test_launch_trains_on_what_there_is(session: Session, project: Project, make_user: Callable[..., User]) -> None:
     label(session, project, make_user("ada"), "demonstration", 1)
-    assert rounds.advance_rounds(session) == []
+    assert advance(session) == []
     rounds.request_launch(session, project, None)
-    assert [job.kind for job in rounds.advance_rounds(session)] == ["sft"]
-    assert rounds.advance_rounds(session) == []
+    assert [job.kind for job in advance(session)] == ["sft"]
+    assert advance(session) == []
 
 
 def test_failed_job_is_started_again_by_launch(
     session: Session, project: Project, make_user: Callable[..., User]
 ) -> None:
     label(session, project, make_user("ada"), "demonstration", 3)
-    [first] = rounds.advance_rounds(session)
+    [first] = advance(session)
     first.state = "failed"
     session.commit()
-    assert rounds.advance_rounds(session) == []
+    assert advance(session) == []
     rounds.request_launch(session, project, None)
-    [second] = rounds.advance_rounds(session)
+    [second] = advance(session)
     assert (second.kind, second.id != first.id) == ("sft", True)
 
 

@@ -21,6 +21,7 @@ from app.services import (
     qualification_grants,
     qualification_items,
     qualification_ratings,
+    qualification_standings,
     qualifications,
     rankings,
     rounds,
@@ -88,7 +89,7 @@ def test_a_project_that_asks_for_nothing_pays_no_statement(session: Session, pro
     said: list[str] = []
     connection = session.connection()
     event.listen(connection, "before_cursor_execute", lambda *call: said.append(call[2]))
-    qualifications.require_pass(session, project, lena)
+    qualification_standings.require_pass(session, project, lena)
     assert said == []
 
 
@@ -99,7 +100,7 @@ def test_a_project_that_asks_pays_one_statement(session: Session, project: Proje
     session.refresh(lena)
     said: list[str] = []
     event.listen(session.connection(), "before_cursor_execute", lambda *call: said.append(call[2]))
-    qualifications.require_pass(session, project, lena)
+    qualification_standings.require_pass(session, project, lena)
     assert len(said) == 1
 
 

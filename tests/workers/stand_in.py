@@ -5,11 +5,10 @@ Started as `celery -A tests.workers.stand_in worker`.
 
 from __future__ import annotations
 
-from app.services import rounds
 from tests.workers import outcomes
 from workers import tasks
 from workers.celery_app import celery_app
 from workers.supervisor import Supervisor
 
 app = celery_app
-tasks.supervisor = Supervisor(outcomes, rounds.advance_rounds)
+tasks.supervisor = Supervisor(outcomes)

@@ -21,13 +21,14 @@ from app.routes.api.shapes import BIGGEST, ItemId, Request, Slug, Stored
 from app.security import SessionDep, TokenReader
 from app.services import gold_items, projects
 from app.services.gold_items import GoldDraft
+from app.translation import gettext as _
 
 router = api_router("reliability")
 
 
 def marker(request: HttpRequest, user: TokenReader) -> User:
     if "label" not in request.state.scopes:
-        raise Forbidden("Marking gold items takes the scopes “read” and “label”.")
+        raise Forbidden(_("Marking gold items takes the scopes “read” and “label”."))
     return user
 
 

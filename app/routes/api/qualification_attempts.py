@@ -18,7 +18,7 @@ from app.rules import qualifications as rules
 from app.rules.qualification_items import LONGEST
 from app.rules.revisions import LETTERS
 from app.security import SessionDep, TokenUser
-from app.services import projects, qualification_attempts, qualifications
+from app.services import projects, qualification_attempts, qualification_standings, qualifications
 from app.services.qualification_attempts import Question, Sitting
 
 router = api_router("qualification attempts")
@@ -174,7 +174,7 @@ def _attempt_out(sitting: Sitting) -> AttemptOut:
 def show_standing(session: SessionDep, user: TokenUser, project: Slug) -> StandingOut:
     """What the project asks of you before you are given tasks, and where you stand."""
     found = projects.get_project(session, project)
-    standing = qualifications.find_standing(session, found, user)
+    standing = qualification_standings.find_standing(session, found, user)
     version = qualifications.qualification_in_force(session, found)
     open_one = qualification_attempts.open_attempt(session, found.id, user)
     return StandingOut(

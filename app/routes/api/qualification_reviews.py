@@ -14,9 +14,8 @@ from app.models.columns import AttemptState, GrantKind, LabelerGroup, Role
 from app.routes.api.qualification_attempts import FigureOut, figures_out
 from app.routes.api.router import api_router
 from app.routes.api.shapes import BIGGEST, ItemId, Message, Request, Slug, Stored
-from app.security import RANK, SessionDep, TokenAdmin, TokenReader, TokenUser
+from app.security import RANK, SessionDep, TokenAdmin, TokenReader, TokenUser, reserved_for
 from app.services import projects, qualification_grants, qualification_ratings, users
-from app.translation import gettext as _
 
 router = api_router("qualification reviews")
 
@@ -24,7 +23,7 @@ router = api_router("qualification reviews")
 def require_rater(user: TokenUser) -> User:
     """Whoever may judge: a rating is a judgment, so it takes the scope of labels, and the role of a researcher."""
     if RANK[user.role] < RANK[Role.RESEARCHER]:
-        raise Forbidden(_("Only somebody with the role %(role)s may do this.") % {"role": "researcher"})
+        raise Forbidden(reserved_for(Role.RESEARCHER))
     return user
 
 

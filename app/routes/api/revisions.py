@@ -21,7 +21,7 @@ from app.routes.api.router import api_router
 from app.routes.api.shapes import BIGGEST, ItemId, Stored
 from app.security import SessionDep, TokenUser, may_administer
 from app.services import demonstrations, history, projects, rankings, revisions
-from app.services.revisions import Label
+from app.services.twins import Label
 
 router = api_router("labels")
 

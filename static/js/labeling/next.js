@@ -1,12 +1,12 @@
 /* The next task is there before she asks for it: claimed and fetched while she works on this one, and shown in its place
-   once the server has stored what she sent. So one page stands for many tasks, one after the other:
+   once the server has stored what she sent, or has given back what she skipped. So one page stands for many tasks, one after the other:
 
    - whatever a module sets up for a task ends with the task's `signal` (listeners take it as an option, timers listen to it);
    - a page fetched ahead is shown only while it is what the server hands out next, made of what still holds (its edition);
    - in every other case the browser loads the address that the server named, which is always right. */
 import { localTimes, showing } from "../base.js";
 import { $, $$, make } from "../dom.js";
-import { t, tn } from "../translate.js";
+import { number, t, tn } from "../translate.js";
 import { Lease } from "./lease.js";
 
 const AGAIN = 30_000; // where there was none, look again after this long
@@ -26,17 +26,20 @@ function begin(mount) {
   // An edit of a label that is sent leads back to the label: nothing waits behind it.
   const ahead = new Ahead(dataset.expiresAt ? dataset.assignment : null, life.signal);
   current = { life, ahead };
-  mount({ signal: life.signal, worked: () => ahead.fetch(), goOn: (answer, url = answer.next) => goOn(mount, ahead, answer, url) });
+  mount({
+    signal: life.signal, worked: () => ahead.fetch(),
+    goOn: (answer, url = answer.next) => goOn(mount, ahead, answer, url, true), skipped: (answer) => goOn(mount, ahead, answer, answer.next, false),
+  });
   document.body.dataset.ready = "yes";
 }
 
-/** The label is stored. Show the next task, or go to `url`. */
-function goOn(mount, ahead, answer, url) {
+/** The task is done with: its label is stored (`sent`), or it is skipped. Show the next one, or go to `url`. */
+function goOn(mount, ahead, answer, url, sent) {
   const page = url === answer.next && ahead.take(answer);
   if (!page) { location.assign(url); return; }
   const again = $("#sent-again"), done = Number($(".day").dataset.done) + 1;
   current.life.abort();
-  tellSent(page, again, done);
+  if (sent) tellSent(page, again, done);
   delete document.body.dataset.ready;
   document.body.className = page.body.className;
   // What belongs to every page stays: the region that speaks and the dialog of display choices.
@@ -47,7 +50,8 @@ function goOn(mount, ahead, answer, url) {
   showing(url);
   localTimes();
   begin(mount);
-  $("#announce").textContent = t("Sent. Next task: %(heading)s.", { heading: $(".bar h1").textContent });
+  const heading = $(".bar h1").textContent;
+  $("#announce").textContent = sent ? t("Sent. Next task: %(heading)s.", { heading }) : t("Skipped. Next task: %(heading)s.", { heading });
 }
 
 /** The page was made before this label was sent: its bar says so now, with the way back. */
@@ -57,7 +61,7 @@ function tellSent(page, again, done) {
     $(".unsend", end)?.remove();
     end.prepend(document.importNode(again.content, true));
   }
-  const said = tn("%(shown)s done today", "%(shown)s done today", done, { shown: done.toLocaleString("en") });
+  const said = tn("%(shown)s done today", "%(shown)s done today", done, { shown: number(done) });
   Object.assign($(".day", end), { textContent: said }).dataset.done = done;
 }
 

@@ -1,7 +1,7 @@
 /* Writing a prompt: the form is the page; this keeps what is written, shows pairs as they are wanted, and counts. */
 import { $, $$ } from "../dom.js";
 import { DraftKeeper } from "../labeling/draft.js";
-import { t, tn } from "../translate.js";
+import { number, t, tn } from "../translate.js";
 import { grow } from "../writing/rows.js";
 import { countWords } from "../writing/text.js";
 
@@ -29,7 +29,7 @@ function count() {
     $("#add-pair").disabled = !$(".pair.spare");
   } else {
     const words = countWords($("#text").value);
-    $("#text-count").textContent = words ? tn("%(shown)s word", "%(shown)s words", words, { shown: words.toLocaleString("en") }) : "";
+    $("#text-count").textContent = words ? tn("%(shown)s word", "%(shown)s words", words, { shown: number(words) }) : "";
   }
 }
 

@@ -51,8 +51,9 @@ export function openKeymap(person) {
   };
 }
 
-/** The list in the keys dialog: Change waits for one key; Escape and Tab leave things as they are. */
-export function openKeyList(keymap) {
+/** The list in the keys dialog: Change waits for one key, wherever the focus stands (some browsers give none to a button
+    that is clicked); Escape and Tab leave things as they are. Only the next Escape closes the dialog. */
+export function openKeyList(keymap, signal) {
   const dialog = $("#keys"), said = $("#keys-said");
   const name = (command) => $(`[data-command="${command}"]`, dialog)?.dataset.name || command;
   let waiting = null;
@@ -70,7 +71,7 @@ export function openKeyList(keymap) {
     }
     if (event.target.closest("#keys-reset")) { keymap.reset(); stop(t("All keys are as delivered.")); }
   });
-  dialog.addEventListener("keydown", (event) => {
+  document.addEventListener("keydown", (event) => {
     if (!waiting) return;
     if (event.key === "Tab") return stop();
     event.preventDefault();
@@ -81,8 +82,12 @@ export function openKeyList(keymap) {
     if (why) { said.textContent = why; return; }
     keymap.change(command, event.key);
     stop(t("“%(name)s” is now on %(key)s.", { name: name(command), key: keyName(event.key.toLowerCase()) }));
-  });
+  }, { capture: true, signal });
   dialog.addEventListener("keyup", (event) => { if (waiting) event.preventDefault(); }); // space would press the button
-  dialog.addEventListener("cancel", (event) => { if (waiting) event.preventDefault(); });
+  dialog.addEventListener("cancel", (event) => { // asked to close by something else than a key, such as Back on a phone
+    if (!waiting) return;
+    event.preventDefault();
+    stop(t("Nothing was changed."));
+  });
   dialog.addEventListener("close", () => stop());
 }

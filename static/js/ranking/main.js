@@ -4,6 +4,7 @@ import { openDesk, toggle } from "../labeling/desk.js";
 import { openTasks } from "../labeling/next.js";
 import { activeSeconds, beginSeconds, watchRanking } from "../labeling/presence.js";
 import { send } from "../labeling/send.js";
+import { openSkip } from "../labeling/skip.js";
 import { t } from "../translate.js";
 import { afterSending, askBetter } from "./better.js";
 import { openKeyList, openKeymap } from "./keymap.js";
@@ -12,7 +13,7 @@ import { openReading } from "./reading.js";
 import { draw, onPhone, settle, show } from "./render.js";
 import * as s from "./state.js";
 
-openTasks(({ signal, worked, goOn }) => {
+openTasks(({ signal, worked, goOn, skipped }) => {
   const root = $("#task").dataset, el = Object.fromEntries($$("[data-id]").map((e) => [e.dataset.id, e]));
   const responses = $$(".resp");
   const task = { ids: responses.map((e) => e.dataset.id), max: Number(root.max), best: root.best, confidence: root.confidence === "yes" };
@@ -31,7 +32,7 @@ openTasks(({ signal, worked, goOn }) => {
 
   const presence = watchRanking(task.ids, draft?.page?.presence, signal);
   const reading = openReading(view, () => settle(view), signal), keymap = openKeymap(root.person);
-  openKeyList(keymap);
+  openKeyList(keymap, signal);
 
   const complete = () => !s.unrated(state, task).length;
   const render = () => draw(view, state, { undoable: past.length > 0, doing, arrange: (tiers, id) => change(s.arrange(state, task, tiers, id)) });
@@ -138,7 +139,7 @@ openTasks(({ signal, worked, goOn }) => {
     return reading.compare(one, other);
   }
 
-  const askForBetter = askBetter({ assignment: root.assignment, letter });
+  const skip = openSkip({ desk, worked, skipped }), askForBetter = askBetter({ assignment: root.assignment, letter });
 
   /* ---- what a person can do ---- */
   const actions = {
@@ -148,7 +149,7 @@ openTasks(({ signal, worked, goOn }) => {
     compare, rawAll: () => { closeMenus(); presence.raw(task.ids); reading.toggleAll(); reveal(); },
     raw: () => { closeMenus(); presence.raw([state.current]); reading.toggleRaw(state.current); reveal(); },
     sure: () => { if (!task.confidence) return; if (state.phase === "rate") go(); else { state = { ...state, sure: true }; render(); reveal(); } },
-    skip: () => $("#skip")?.showModal(), report: () => $("#report")?.showModal(), more: () => $("#more").showModal(), keys: () => $("#keys").showModal(),
+    skip, report: () => $("#report")?.showModal(), more: () => $("#more").showModal(), keys: () => $("#keys").showModal(),
     reason: () => { if ($("#reason").classList.toggle("open")) $("#why").focus(); }, guide: () => { toggle("guide"); settle(view); },
     prompt: () => goTo(state.current === "P" ? back : "P"),
     wide: () => { const on = document.body.classList.toggle("wide"); localStorage.setItem("tutelage.wide", on ? "on" : ""); settle(view); reveal(); },

@@ -1,6 +1,6 @@
 /* Reading tools: two responses compared word by word, and any text as the model wrote it. They change no ranking. */
 import { $, $$, make } from "../dom.js";
-import { t, tn } from "../translate.js";
+import { number, t, tn } from "../translate.js";
 import { mark, unmark } from "./compare.js";
 
 /** Which others each response can be compared with: buttons in its menu. */
@@ -20,8 +20,8 @@ export function openReading({ task, el, letter }, settle, signal) {
   offer({ task, el, letter });
   const say = (text) => { $("#said").textContent = text; };
   const text = (id) => $(el[id].classList.contains("as-raw") ? ".raw" : ".md", el[id]) || $(".text", el[id]);
-  const lacking = (n, id) => tn("%(shown)s word not in %(letter)s", "%(shown)s words not in %(letter)s", n, { shown: n.toLocaleString("en"), letter: letter[id] });
-  const alone = (n, id) => tn("%(shown)s word only in %(letter)s", "%(shown)s words only in %(letter)s", n, { shown: n.toLocaleString("en"), letter: letter[id] });
+  const lacking = (n, id) => tn("%(shown)s word not in %(letter)s", "%(shown)s words not in %(letter)s", n, { shown: number(n), letter: letter[id] });
+  const alone = (n, id) => tn("%(shown)s word only in %(letter)s", "%(shown)s words only in %(letter)s", n, { shown: number(n), letter: letter[id] });
 
   function note(id, sentence) {
     const end = sentence && make("button", { className: "chip", type: "button", textContent: sentence, dataset: { do: "compare" } });

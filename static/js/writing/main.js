@@ -4,12 +4,13 @@ import { openDesk, toggle } from "../labeling/desk.js";
 import { openTasks } from "../labeling/next.js";
 import { activeSeconds, beginSeconds, watchWriting } from "../labeling/presence.js";
 import { send } from "../labeling/send.js";
+import { openSkip } from "../labeling/skip.js";
 import { t } from "../translate.js";
 import { Editor } from "./editor.js";
 import { listen } from "./keys.js";
 import { Meter } from "./meter.js";
 
-openTasks(({ signal, worked, goOn }) => {
+openTasks(({ signal, worked, goOn, skipped }) => {
   const root = $("#task").dataset;
   const desk = openDesk({ assignment: root.assignment, at: root.at, savedAt: root.savedAt, expiresAt: root.expiresAt, nextUrl: root.next, signal });
   const draft = desk.keeper.unconfirmed() || JSON.parse(root.draft || "null");
@@ -52,7 +53,7 @@ openTasks(({ signal, worked, goOn }) => {
 
   const show = (id) => () => $(`#${id}`)?.showModal();
   listen({
-    send: submit, skip: show("skip"), report: show("report"), more: show("more"), keys: show("keys"),
+    send: submit, skip: openSkip({ desk, worked, skipped }), report: show("report"), more: show("more"), keys: show("keys"),
     guide: () => { if (toggle("guide")) $("#guide").focus(); else editor.answer.focus(); },
     read: () => editor.view(editor.read.hidden ? "read" : "write"), write: () => editor.view("write"), prompt: () => $("#P").focus(),
     round: editor.rounds.box ? () => editor.addRound() : undefined, source: () => editor.addSource(),

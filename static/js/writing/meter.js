@@ -1,11 +1,10 @@
 /* How long the text is: words at once, tokens and what is noticed about it from the server, when she pauses. */
 import { $, make } from "../dom.js";
-import { t, tn, weave } from "../translate.js";
+import { number, t, tn, weave } from "../translate.js";
 import { tell } from "./rows.js";
 import { countWords, wordLimit } from "./text.js";
 
 const WAIT = 900;
-const number = (n) => n.toLocaleString("en");
 
 export class Meter {
   /** `read()` gives {answers, text, body}: her answers, all that she wrote, and the label as it would be sent. */
