@@ -19,6 +19,16 @@ from training.packing import PAD, Packed, block_diagonal
 
 
 @dataclass
+class Demonstration:
+    """A prompt, with all that was said before, and one answer that a person wrote."""
+
+    id: str
+    prompt: list[int]
+    response: list[int]
+    split: str
+
+
+@dataclass
 class Conversation:
     """Token ids of a whole conversation, and where its answers stand: [start, end) of each, end token included."""
 
@@ -89,6 +99,15 @@ def read_conversations(path: Path, codec: Codec) -> list[Conversation]:
     if not rows:
         raise JobError(f"{path.name} holds no demonstration; write some first.")
     return rows
+
+
+def read_demonstrations(path: Path, codec: Codec) -> list[Demonstration]:
+    """The same, each answer for itself, as a reward model reads them. Raises JobError with the line number."""
+    parts = [part for whole in read_conversations(path, codec) for part in whole.parts()]
+    return [
+        Demonstration(part.id, part.tokens[: part.prompt_tokens], part.tokens[part.prompt_tokens :], part.split)
+        for part in parts
+    ]
 
 
 def _conversations(

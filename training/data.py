@@ -27,16 +27,6 @@ Message = dict[str, str]
 
 
 @dataclass
-class Demonstration:
-    """A prompt and a response a person wrote."""
-
-    id: str
-    prompt: list[int]
-    response: list[int]
-    split: str
-
-
-@dataclass
 class Prompt:
     """A conversation up to the turn to be answered, as token ids."""
 
@@ -152,23 +142,6 @@ class Codec:
                 break
             kept.append(token)
         return str(self.tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)).strip()
-
-
-def read_demonstrations(path: Path, codec: Codec) -> list[Demonstration]:
-    """Rows of `demonstrations.jsonl`. Raises JobError with the line number."""
-    rows = []
-    for number, row in read_rows(path):
-        where = f"{path.name}, line {number}"
-        response = need(row, "response", str, where)
-        rows.append(
-            Demonstration(
-                str(row.get("id", number)), codec.prompt(messages_of(row, where)), codec.response(response),
-                str(row.get("split", "train")),
-            )
-        )  # fmt: skip
-    if not rows:
-        raise JobError(f"{path.name} holds no demonstration; write some first.")
-    return rows
 
 
 def read_prompts(path: Path, codec: Codec) -> list[Prompt]:

@@ -18,13 +18,13 @@ from torch import Tensor
 from training import checkpoints
 from training.adapters import load_trainable, save_reward, trainable
 from training.config import RewardConfig
+from training.conversations import read_demonstrations
 from training.data import (
     Codec,
     Ranking,
     bucketed_batches,
     load_tokenizer,
     micro_batches,
-    read_demonstrations,
     read_rankings,
     split_rows,
 )

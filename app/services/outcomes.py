@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from app.errors import Invalid, NotFound
 from app.models import Checkpoint, Comparison, Completion, Job, Project, Prompt, Round, Slot, Snapshot
 from app.rules.assignment import slots_in_queue_order
-from app.rules.exports import expand_turns, to_line
+from app.rules.exports import to_line
 from app.rules.reviews import labelers_wanted
 from app.services import rounds, snapshots
 from app.services.projects import RECIPE_PARTS
@@ -120,12 +120,7 @@ def _copy_snapshot(session: Session, snapshot_id: int, data: Path) -> None:
     source = snapshots.snapshot_file(session.get_one(Snapshot, snapshot_id))
     if not source.exists():
         raise NotFound(f"The file of snapshot {snapshot_id} is gone from the artifacts folder.")
-    target = data / source.name
-    if snapshots.get_snapshot(session, snapshot_id).kind == "demonstration":
-        with source.open(encoding="utf-8") as lines:
-            _write_lines(target, (row for line in lines for row in expand_turns(json.loads(line))))
-    else:
-        shutil.copyfile(source, target)
+    shutil.copyfile(source, data / source.name)
 
 
 def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
