@@ -8,7 +8,7 @@ same weights, bit for bit, as one that was never stopped.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -30,8 +30,10 @@ from training.optimiser import Updater, learning_rate
 from training.packing import pack
 from training.ranks import Ranks
 
+C = TypeVar("C", bound=SFTConfig)
 
-def read_data(job: Job[SFTConfig], codec: Codec) -> tuple[list[Demonstration], list[Demonstration]]:
+
+def read_data(job: Job[C], codec: Codec) -> tuple[list[Demonstration], list[Demonstration]]:
     """Training and validation demonstrations that fit the limits. Raises JobError when none is left."""
     config = job.config
     rows = [
@@ -70,12 +72,11 @@ def validation_loss(model: Model, rows: list[Demonstration], config: SFTConfig, 
     return float(loss / max(1, tokens))
 
 
-def sft(job: Job[SFTConfig]) -> None:
-    """The whole program; see the module's head."""
+def fine_tune(job: Job[C], ranks: Ranks) -> dict[str, Any]:
+    """Everything from the demonstrations to the checkpoint, which it writes; returns what run.json says of it."""
     config = job.config
 
     # 1. Model, tokenizer, demonstrations.
-    ranks = set_up(job)
     codec = Codec(load_tokenizer(config.model))
     train, validation = read_data(job, codec)
     model = load_trainable(config.model, ranks.device, config, config.dropout)
@@ -130,8 +131,13 @@ def sft(job: Job[SFTConfig]) -> None:
     # 6. The result.
     weights = below(updater.weights(), "model.")
     job.write_checkpoint(lambda folder: save_policy(model, weights, codec.tokenizer, config.model, config, folder))
-    result = {"demonstrations": len(train), "validation": len(validation), "loss/validation": epoch_losses}
-    job.finish({"model": config.model}, result)
+    return {"demonstrations": len(train), "validation": len(validation), "loss/validation": epoch_losses}
+
+
+def sft(job: Job[SFTConfig]) -> None:
+    """The whole program; see the module's head."""
+    result = fine_tune(job, set_up(job))
+    job.finish({"model": job.config.model}, result)
 
 
 if __name__ == "__main__":
