@@ -21,9 +21,7 @@ def politeness(folder: Path) -> tuple[int, int]:
     """Of 256 samples to prompts that nobody trained on, how many hold the word; and 256."""
     prompts = [(f"new{at}", tiny.user(f"{word} the bird")) for at, word in enumerate(tiny.WORDS * 4)][:64]
     codec = Codec(load_tokenizer(str(folder)))
-    drawn = generate(
-        load_causal_lm(str(folder)), codec, prompts, Sampling(max_new_tokens=16, seed=5), samples=4
-    )
+    drawn = generate(load_causal_lm(str(folder)), codec, prompts, Sampling(max_new_tokens=16, seed=5), samples=4)
     return sum(WORD in text.split() for _, text in drawn), len(drawn)
 
 
@@ -32,6 +30,7 @@ def learns(before: Path, after: Path) -> None:
     (less, of), (more, _) = politeness(before), politeness(after)
     pooled = (less + more) / (2 * of)
     error = math.sqrt(2 * pooled * (1 - pooled) / of)
+    print("polite answers:", less, more, "of", of)
     assert less / of < 0.4
     assert (more - less) / of > 1 / 3, (less, more)
     assert (more - less) / of > 5 * error, (less, more)
@@ -47,8 +46,8 @@ def test_preference_losses_teach_what_labelers_prefer(loss: str, taught: Path, m
 
 def test_rejection_sampling_teaches_what_the_reward_model_prefers(taught: Path, planted: Path, make_job: Any) -> None:
     config = {
-        "model": str(taught), "reward_model": str(planted / "checkpoint"), "best_of": 8, "samples_per_prompt": 2,
-        "max_new_tokens": 16, "max_prompt_tokens": 100, "epochs": 4, "lr": 3e-3, **SIZES,
+        "model": str(taught), "reward_model": str(planted / "checkpoint"), "best_of": 16, "samples_per_prompt": 6,
+        "max_new_tokens": 16, "max_prompt_tokens": 100, "epochs": 6, "lr": 1e-2, **SIZES,
     }  # fmt: skip
     folder = make_job(config, prompts=tiny.prompts(60))
     assert tiny.run("rejection", folder) == 0
