@@ -3,7 +3,8 @@
 `python -m training.sample JOB_FOLDER` reads `data/prompts.jsonl` and appends to `completions.jsonl`; a killed job
 goes on where it stopped. The decoder is our own: the prompt is computed once for its samples, attention to it is one
 matrix product per prompt, finished rows are dropped, and tokens are drawn by inverse CDF from random numbers that
-depend on (seed, prompt id, index) alone, so a sample does not depend on what else is in the batch.
+depend on (seed, prompt id, index) alone, so a sample does not depend on what else is in the batch. With `best_of` N,
+sample i is the one of candidates iN to iN + N - 1 that a reward model scores best, and its seed is that candidate's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training.best_of import Judge, best
 from training.config import Policy, SampleConfig
 from training.data import Codec, Message, load_tokenizer, read_prompts
 from training.job import Drained, Job, JobError, run_program, set_up
 from training.models import Model, autocast, check_context, lm_logits, load_causal_lm
 from training.packing import PAD
+from training.ranks import Ranks
 
 ATTENTION = "tutelage_decode"
+LONGEST = "The longest prompt with max_new_tokens"
 COMPACT_BELOW = 0.9  # drop finished rows from the cache once fewer than this share are alive
 
 
@@ -360,29 +364,105 @@ def wanted(config: SampleConfig, prompt_id: str, policy: str) -> int:
     return config.plan.get(prompt_id, {}).get(policy, 0)
 
 
-def read_done(path: Path) -> set[tuple[str, str, int]]:
+def read_done(path: Path, ranks: Ranks) -> set[tuple[str, str, int]]:
     """(prompt id, policy, index) of the rows already written; a torn last line is cut off."""
-    if not path.exists():
-        return set()
-    data = path.read_bytes()
+    ranks.wait()
+    data = path.read_bytes() if path.exists() else b""
     whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) != len(data):
+    ranks.wait()  # all have read it before the first rank writes
+    if len(whole) != len(data) and ranks.first:
         path.write_bytes(whole)
     rows = [json.loads(line) for line in whole.splitlines()]
     return {(row["prompt_id"], row["checkpoint"], row["index"]) for row in rows}
 
 
+@dataclass(frozen=True)
+class Source:
+    """A policy that samples are drawn from, how, and who chooses among `best_of` candidates."""
+
+    name: str
+    model: Model
+    codec: Codec
+    settings: Sampling
+    judge: Judge | None = None
+    best_of: int = 1
+
+    def draw(self, requests: Sequence[Request], cancelled: Callable[[], bool]) -> list[tuple[Completion, float | None]]:
+        """The chosen sample of each request, and its score where there is a judge."""
+        each = self.best_of
+        candidates = [replace(one, index=one.index * each + at) for one in requests for at in range(each)]
+        drawn = decode(self.model, candidates, self.codec.stops, self.settings, cancelled)
+        if self.judge is None:
+            return [(one, None) for one in drawn]
+        groups = [drawn[at : at + each] for at in range(0, len(drawn), each)]
+        items = [(one.tokens, [c.tokens for c in group]) for one, group in zip(requests, groups, strict=True)]
+        chosen: list[tuple[Completion, float | None]] = []
+        for request, group, scores in zip(requests, groups, self.judge.scores(items), strict=True):
+            at = best(scores.tolist(), [candidate.ended for candidate in group])
+            chosen.append((replace(group[at], index=request.index), float(scores[at])))
+        return chosen
+
+    def row(self, done: Completion, score: float | None) -> dict[str, Any]:
+        """A row of completions.jsonl."""
+        row = {
+            "prompt_id": done.prompt_id,
+            "checkpoint": self.name,
+            "index": done.index,
+            "text": self.codec.text(done.tokens),
+            "seed": done.seed,
+            "finish_reason": "stop" if done.ended else "length",
+            "tokens": len(done.tokens),
+            "logprob": sum(done.logprobs),
+        }
+        return row if score is None else {**row, "best_of": self.best_of, "score": score}
+
+
+def draw_rows(
+    job: Job[Any], ranks: Ranks, source: Source, requests: Sequence[Request], path: Path
+) -> Iterator[list[dict[str, Any]]]:
+    """Draw the requests, shared out over the ranks, and append them to `path`, batch after batch; yields the rows.
+
+    Raises Drained when SIGTERM came: one rank alone stops between two tokens, several between two batches.
+    """
+    check_context(source.model, source.codec, longest(requests, source.settings), LONGEST)
+    if source.judge is not None:
+        source.judge.check(source.codec, longest(requests, source.settings))
+    alone = ranks.size == 1
+    batches = length_sorted(requests, max(1, source.settings.batch_rows // source.best_of))
+    for start in range(0, len(batches), ranks.size):
+        if job.should_stop():
+            raise Drained
+        found = ranks.map(
+            batches[start : start + ranks.size],
+            lambda batch: source.draw([requests[at] for at in batch], lambda: alone and job.stopping),
+        )
+        rows = [source.row(*one) for batch in found for one in batch]
+        if ranks.first:
+            _append(path, rows)
+        yield rows
+
+
+def longest(requests: Sequence[Request], settings: Sampling) -> int:
+    """Tokens of the longest prompt with the longest response."""
+    return max(len(request.tokens) for request in requests) + settings.max_new_tokens
+
+
 def sample(job: Job[SampleConfig]) -> None:
     """Draw what the config asks for, policy after policy, appending each finished batch."""
     config = job.config
-    device = set_up(job).device
+    ranks = set_up(job)
     path = job.folder / "completions.jsonl"
-    done = read_done(path)
+    done = read_done(path, ranks)
     settings = Sampling(
         max_new_tokens=config.max_new_tokens, temperature=config.temperature, top_p=config.top_p,
         top_k=config.top_k, greedy=config.greedy, seed=config.seed, batch_rows=config.batch_rows,
         precision=config.precision,
     )  # fmt: skip
+    judge = None
+    if config.reward_model:
+        judge = Judge(
+            config.reward_model, ranks.device, config.precision, config.frozen_weights, config.micro_batch_tokens
+        )
     written, total, tokens = 0, 0, 0
     for policy in config.policies:
         codec = Codec(load_tokenizer(policy.path))
@@ -390,19 +470,19 @@ def sample(job: Job[SampleConfig]) -> None:
         total += len(requests)
         if not requests:
             continue
-        model = load_causal_lm(policy.path, device)
-        longest = max(len(request.tokens) for request in requests) + config.max_new_tokens
-        check_context(model, codec, longest, "The longest prompt with max_new_tokens")
-        for batch in length_sorted(requests, config.batch_rows):
-            drawn = decode_batch(model, [requests[at] for at in batch], codec.stops, settings, lambda: job.stopping)
-            _append(path, [_row(completion, policy, codec) for completion in drawn])
-            written += len(drawn)
-            tokens += sum(len(completion.tokens) for completion in drawn)
+        model = load_causal_lm(policy.path, ranks.device)
+        source = Source(policy.name, model, codec, settings, judge, config.best_of)
+        for rows in draw_rows(job, ranks, source, requests, path):
+            written += len(rows)
+            tokens += sum(row["tokens"] for row in rows)
             job.progress.write(written, total, f"sample {policy.name}", {"tokens": tokens})
     if not done and not written:
         raise JobError("The plan asks for no sample at all; give a prompt or a policy a count above 0.")
     path.touch()
-    job.finish({policy.name: policy.path for policy in config.policies}, {"samples": written + len(done)})
+    parents = {policy.name: policy.path for policy in config.policies}
+    if config.reward_model:
+        parents["reward_model"] = config.reward_model
+    job.finish(parents, {"samples": written + len(done)})
 
 
 def _requests(job: Job[SampleConfig], codec: Codec, policy: Policy, done: set[tuple[str, str, int]]) -> list[Request]:
@@ -419,19 +499,6 @@ def _requests(job: Job[SampleConfig], codec: Codec, policy: Policy, done: set[tu
             if (prompt.id, policy.name, index) not in done:
                 requests.append(Request(prompt.id, prompt.tokens, index))
     return requests
-
-
-def _row(done: Completion, policy: Policy, codec: Codec) -> dict[str, Any]:
-    return {
-        "prompt_id": done.prompt_id,
-        "checkpoint": policy.name,
-        "index": done.index,
-        "text": codec.text(done.tokens),
-        "seed": done.seed,
-        "finish_reason": "stop" if done.ended else "length",
-        "tokens": len(done.tokens),
-        "logprob": sum(done.logprobs),
-    }
 
 
 def _append(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -23,6 +23,7 @@ from training.models import LanguageModel, Model, autocast, check_context
 from training.optimiser import Updater, learning_rate
 from training.ranks import Ranks
 
+C = TypeVar("C", bound=SFTConfig)
 
 def fitting(conversations: Sequence[Conversation], config: SFTConfig) -> list[Conversation]:
     """Those within the limits; of a chat that is too long, the answers that fit with all that was said before them."""
@@ -33,7 +34,7 @@ def fitting(conversations: Sequence[Conversation], config: SFTConfig) -> list[Co
     return [one for one in kept if one.prompt_tokens <= config.max_prompt_tokens]
 
 
-def read_data(job: Job[SFTConfig], codec: Codec) -> tuple[list[Conversation], list[Conversation]]:
+def read_data(job: Job[C], codec: Codec) -> tuple[list[Conversation], list[Conversation]]:
     """Training and validation conversations that fit the limits. Raises JobError when none is left."""
     config = job.config
     rows = fitting(read_conversations(job.data("demonstrations"), codec), config)
@@ -77,12 +78,11 @@ def validation_loss(model: Model, rows: list[Conversation], config: SFTConfig, r
     return float(loss / max(1, tokens))
 
 
-def sft(job: Job[SFTConfig]) -> None:
-    """The whole program; see the module's head."""
+def fine_tune(job: Job[C], ranks: Ranks) -> dict[str, Any]:
+    """Everything from the demonstrations to the checkpoint, which it writes; returns what run.json says of it."""
     config = job.config
 
     # 1. Model, tokenizer, demonstrations.
-    ranks = set_up(job)
     codec = Codec(load_tokenizer(config.model))
     train, validation = read_data(job, codec)
     model = load_trainable(config.model, ranks.device, config, config.dropout)
@@ -137,8 +137,13 @@ def sft(job: Job[SFTConfig]) -> None:
     # 6. The result.
     weights = below(updater.weights(), "model.")
     job.write_checkpoint(lambda folder: save_policy(model, weights, codec.tokenizer, config.model, config, folder))
-    result = {"demonstrations": len(train), "validation": len(validation), "loss/validation": epoch_losses}
-    job.finish({"model": config.model}, result)
+    return {"demonstrations": len(train), "validation": len(validation), "loss/validation": epoch_losses}
+
+
+def sft(job: Job[SFTConfig]) -> None:
+    """The whole program; see the module's head."""
+    result = fine_tune(job, set_up(job))
+    job.finish({"model": job.config.model}, result)
 
 
 if __name__ == "__main__":

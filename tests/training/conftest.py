@@ -17,8 +17,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from training import ppo, reward, sample, sft
-from training.config import BaseConfig, PPOConfig, RewardConfig, SampleConfig, SFTConfig
+from training import dpo, ppo, rejection, reward, sample, sft
+from training.config import (
+    BaseConfig,
+    DPOConfig,
+    PPOConfig,
+    RejectionConfig,
+    RewardConfig,
+    SampleConfig,
+    SFTConfig,
+)
 from training.job import run_program
 
 WORDS = [
@@ -49,6 +57,8 @@ PROGRAMS: dict[str, tuple[type[BaseConfig], Any]] = {
     "reward": (RewardConfig, reward.reward),
     "sample": (SampleConfig, sample.sample),
     "ppo": (PPOConfig, ppo.ppo),
+    "dpo": (DPOConfig, dpo.dpo),
+    "rejection": (RejectionConfig, rejection.rejection),
 }
 
 

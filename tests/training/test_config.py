@@ -18,6 +18,8 @@ PATHS: dict[str, dict[str, Any]] = {
     "sample": {"policies": [{"name": "a", "path": "m"}]},
     "reward": {"model": "m"},
     "ppo": {"policy": "p", "reward_model": "r"},
+    "dpo": {"policy": "p"},
+    "rejection": {"model": "m", "reward_model": "r"},
 }
 
 

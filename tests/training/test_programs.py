@@ -1,4 +1,4 @@
-"""The four programs on tiny job folders: end to end, stopped, killed, resumed, and given bad input."""
+"""The programs on tiny job folders: end to end, stopped, killed, resumed, and given bad input."""
 
 from __future__ import annotations
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from training.config.base import BaseConfig, ConfigError, Policy
+from training.config.dpo import DPOConfig
 from training.config.optimiser import Optimiser
 from training.config.ppo import PPOConfig
 from training.config.presets import PRESETS
+from training.config.rejection import RejectionConfig
 from training.config.reward import RewardConfig
 from training.config.sample import SampleConfig
 from training.config.sft import SFTConfig
@@ -21,9 +23,11 @@ __all__ = [
     "PRESETS",
     "BaseConfig",
     "ConfigError",
+    "DPOConfig",
     "Optimiser",
     "PPOConfig",
     "Policy",
+    "RejectionConfig",
     "RewardConfig",
     "SFTConfig",
     "SampleConfig",
@@ -35,11 +39,13 @@ CONFIGS: dict[str, type[BaseConfig]] = {
     "sample": SampleConfig,
     "reward": RewardConfig,
     "ppo": PPOConfig,
+    "dpo": DPOConfig,
+    "rejection": RejectionConfig,
 }
 
 
 def preset(name: str, kind: str, **overrides: Any) -> BaseConfig:
-    """The preset `name` for a program ("sft", "sample", "reward", "ppo"), with paths and changes on top."""
+    """The preset `name` for a program (a key of CONFIGS), with paths and changes on top."""
     if name not in PRESETS:
         raise ConfigError({"preset": f"{name!r} is unknown; use one of: {', '.join(PRESETS)}."})
     if kind not in CONFIGS:

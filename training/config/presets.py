@@ -1,7 +1,8 @@
 """The papers' numbers, by preset and program; what is not named here keeps its default.
 
 "starter" is the defaults themselves: the tiny built-in model on two CPU cores. "instructgpt" is arXiv 2203.02155,
-appendix C; "stiennon" is arXiv 2009.01325, appendix B.
+appendix C; "stiennon" is arXiv 2009.01325, appendix B. What these papers did not do stands beside them in their sizes:
+DPO as in arXiv 2305.18290, appendix B (beta .5 is its TL;DR), SFT on the best of N with their SFT's learning rate.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "starter": {"sft": {}, "sample": {}, "reward": {}, "ppo": {}},
+    "starter": {"sft": {}, "sample": {}, "reward": {}, "ppo": {}, "dpo": {}, "rejection": {}},
     "instructgpt": {
         "sft": {
             "epochs": 16,
@@ -52,6 +53,27 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "max_prompt_tokens": 1024,
             "value_warmup": 0,
         },
+        "dpo": {
+            "loss": "dpo",
+            "beta": 0.1,
+            "optimiser": "rmsprop",
+            "lr": 1e-6,
+            "lr_final": 1.0,
+            "warmup_steps": 150,
+            "batch_size": 64,
+            "precision": "bf16",
+            "max_length": 2048,
+            "max_new_tokens": 1024,
+        },
+        "rejection": {
+            "epochs": 1,
+            "batch_size": 32,
+            "lr": 9.65e-6,
+            "precision": "bf16",
+            "max_length": 2048,
+            "max_prompt_tokens": 1024,
+            "max_new_tokens": 1024,
+        },
     },
     "stiennon": {
         "sft": {
@@ -91,6 +113,27 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "max_new_tokens": 48,
             "max_prompt_tokens": 1024,
             "value_warmup": 0,
+        },
+        "dpo": {
+            "loss": "dpo",
+            "beta": 0.5,
+            "optimiser": "rmsprop",
+            "lr": 1e-6,
+            "lr_final": 1.0,
+            "warmup_steps": 150,
+            "batch_size": 64,
+            "precision": "bf16",
+            "max_length": 2048,
+            "max_new_tokens": 48,
+        },
+        "rejection": {
+            "epochs": 1,
+            "batch_size": 128,
+            "lr": 6.35e-5,
+            "precision": "bf16",
+            "max_length": 2048,
+            "max_prompt_tokens": 1024,
+            "max_new_tokens": 48,
         },
     },
 }

@@ -28,8 +28,17 @@ class SampleConfig(BaseConfig):
     max_new_tokens: int = setting(96, "Longest response in tokens.", 1)
     max_prompt_tokens: int = setting(384, "Longest prompt in tokens; a longer one is refused.", 4)
     batch_rows: int = setting(256, "Rows decoded at once.", 1)
+    best_of: int = setting(
+        1, "Candidates drawn for each sample; the one that the reward model scores best is kept.", 1, 1024
+    )
+    reward_model: str = setting("", "Folder of the reward model that scores samples; best_of needs it.")
+    micro_batch_tokens: int = setting(8192, "Tokens, padding included, per forward of the reward model.", 16)
 
     def check_together(self) -> dict[str, str]:
+        if self.best_of > 1 and not self.reward_model:
+            return {"reward_model": "is empty; best_of needs the folder of a reward model."}
+        if self.best_of > 1 and self.greedy:
+            return {"best_of": "must be 1 with greedy, which draws the same candidate each time."}
         names = [policy.name for policy in self.policies]
         if not names:
             return {"policies": "is empty; name at least one {name, path}."}
