@@ -21,8 +21,8 @@ from starter.demonstrations import write
 from starter.judge import Judgment, judge
 from starter.prompts import Prompt, all_prompts
 from training.data import Codec, load_tokenizer
+from training.decoder import Request, Sampling, decode, generate
 from training.models import load_causal_lm
-from training.sample import Request, Sampling, decode, generate
 
 MAX_NEW_TOKENS = 64
 SHOTS = 3

@@ -22,6 +22,7 @@ from training import checkpoints
 from training.adapters import below, load_trainable, save_policy, trainable
 from training.config import DPOConfig
 from training.data import Codec, Ranking, bucketed_batches, load_tokenizer, micro_batches
+from training.decoder import Request, Sampling, decode
 from training.job import Job, run_program, set_up
 from training.models import LanguageModel, check_context, context_length
 from training.optimiser import Updater, learning_rate
@@ -49,7 +50,6 @@ from training.preferences import (
 )
 from training.ranks import Ranks, plain
 from training.rl_math import preference_pairs
-from training.sample import Request, Sampling, decode
 
 REPORTED = ("loss", "rewards/chosen", "rewards/rejected", "right", "pairs", "loss/sft")
 

@@ -18,6 +18,7 @@ from training import checkpoints
 from training.adapters import adapters_off, below, load_trainable, save_policy, trainable
 from training.config.policy_gradient import PolicyGradientConfig
 from training.data import Codec, Prompt, load_tokenizer, micro_batches, read_prompts, read_rows
+from training.decoder import Completion, Request, Sampling, decode
 from training.job import Drained, Job, JobError, set_up
 from training.models import (
     LanguageModel,
@@ -36,7 +37,6 @@ from training.optimiser import Updater, learning_rate
 from training.packing import Packed, length_mask, pack, pad_flat
 from training.ranks import plain
 from training.rl_math import adapt_kl_coef, end_penalty, kl_penalty_rewards
-from training.sample import Completion, Request, Sampling, decode
 
 C = TypeVar("C", bound=PolicyGradientConfig)
 

@@ -15,10 +15,11 @@ from typing import Any
 from training.best_of import Judge
 from training.config import RejectionConfig
 from training.data import Codec, load_tokenizer, read_prompts, read_rows
+from training.decoder import Request, Sampling
 from training.job import Job, JobError, run_program, set_up
 from training.models import load_causal_lm
 from training.ranks import Ranks
-from training.sample import Request, Sampling, Source, draw_rows, read_done
+from training.sample import Source, draw_rows, read_done
 from training.sft import fine_tune
 
 NAME = "policy"  # of the policy in completions.jsonl

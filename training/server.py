@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 
+from training.decoder import Completion, Request, Sampling, sample_seed
 from training.job import Drained, JobError
-from training.sample import Completion, Request, Sampling, sample_seed
 
 AT_ONCE = 64  # requests under way; the server batches them
 TRIES = 5

@@ -25,6 +25,7 @@ from training.ranks import Ranks
 
 C = TypeVar("C", bound=SFTConfig)
 
+
 def fitting(conversations: Sequence[Conversation], config: SFTConfig) -> list[Conversation]:
     """Those within the limits; of a chat that is too long, the answers that fit with all that was said before them."""
     kept: list[Conversation] = []

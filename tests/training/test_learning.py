@@ -10,8 +10,8 @@ import pytest
 
 from tests.training import conftest as tiny
 from training.data import Codec, load_tokenizer
+from training.decoder import Sampling, generate
 from training.models import load_causal_lm
-from training.sample import Sampling, generate
 
 WORD = "kindly"
 SIZES = {"max_length": 128, "threads": 1}

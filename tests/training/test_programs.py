@@ -17,10 +17,10 @@ from tests.training import conftest as tiny
 from training import checkpoints, ppo, sample
 from training.config import PPOConfig
 from training.data import Codec, load_tokenizer
+from training.decoder import Request, Sampling, decode
 from training.job import Job
 from training.models import load_causal_lm, load_reward_model, mean_logprobs, response_logprobs
 from training.packing import pack
-from training.sample import Request, Sampling, decode
 
 SHORT = {"max_new_tokens": 12, "max_prompt_tokens": 96, "threads": 1}
 

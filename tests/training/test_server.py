@@ -14,9 +14,9 @@ import torch
 
 from tests.training import conftest as tiny
 from training.data import Codec, load_tokenizer
+from training.decoder import Request, Sampling, decode
 from training.job import Drained, JobError
 from training.models import load_causal_lm
-from training.sample import Request, Sampling, decode
 from training.server import Server
 
 

@@ -28,6 +28,11 @@ class SampleConfig(BaseConfig):
     max_new_tokens: int = setting(96, "Longest response in tokens.", 1)
     max_prompt_tokens: int = setting(384, "Longest prompt in tokens; a longer one is refused.", 4)
     batch_rows: int = setting(256, "Rows decoded at once.", 1)
+    server: str = setting(
+        "",
+        "Address of a server such as vLLM that serves the policies by name or folder (OpenAI's completions over HTTP);"
+        " empty draws here. The folders' tokenizers are read either way.",
+    )
     best_of: int = setting(
         1, "Candidates drawn for each sample; the one that the reward model scores best is kept.", 1, 1024
     )
