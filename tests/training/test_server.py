@@ -161,3 +161,18 @@ def test_a_server_that_is_away_fails_with_a_sentence() -> None:
 def test_cancelling_stops_before_the_next_request(url: str, codec: Codec) -> None:
     with pytest.raises(Drained):
         Server(url, ["tiny"]).decode(requests(codec), codec.stops, Sampling(max_new_tokens=4), lambda: True)
+
+
+def test_a_sampling_job_draws_from_the_server(
+    url: str, protocol: type[Protocol], folders: dict[str, Path], make_job: Any
+) -> None:
+    config = {
+        "policies": [{"name": "tiny", "path": str(folders["llama"])}], "server": url, "samples_per_prompt": 2,
+        "max_new_tokens": 8, "max_prompt_tokens": 96,
+    }  # fmt: skip
+    job = make_job(config, prompts=tiny.prompts(4))
+    assert tiny.run("sample", job) == 0
+    rows = tiny.lines(job / "completions.jsonl")
+    found = sorted((row["prompt_id"], row["index"]) for row in rows)
+    assert found == [(f"p{at}", index) for at in range(4) for index in (0, 1)]
+    assert len(protocol.asked) == 8
