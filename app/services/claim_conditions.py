@@ -51,13 +51,20 @@ def is_free(now: ColumnElement[datetime]) -> ColumnElement[bool]:
 
 
 def is_for(kind: str, *or_else: ColumnElement[bool]) -> ColumnElement[bool]:
-    """`rules.may_label` as a condition on slots joined with their prompts, of what `labeler_values` gives.
+    """Whether a slot, joined with its prompt, may become hers: she may label the prompt and has not had the task.
 
     `or_else` is a condition on an assignment of hers under which she may not have its task again just now either.
     """
     return and_(
         ~has_had(kind, *or_else),
         *([~_has_seen_otherwise()] if kind == TaskKind.RANKING else []),
+        may_label(),
+    )
+
+
+def may_label() -> ColumnElement[bool]:
+    """`rules.may_label` as a condition on prompts, of what `labeler_values` gives."""
+    return and_(
         Prompt.author_id.is_distinct_from(USER),
         or_(Prompt.language.is_(None), func.cardinality(_LANGUAGES) == 0, Prompt.language == any_(_LANGUAGES)),
         Prompt.skills.contained_by(_SKILLS),
@@ -65,7 +72,7 @@ def is_for(kind: str, *or_else: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def labeler_values(user: User) -> dict[str, Any]:
-    """What `is_for` has to know of a labeler."""
+    """What `is_for` and `may_label` have to know of a labeler."""
     return {"user_id": user.id, "languages": user.languages, "skills": user.skills}
 
 

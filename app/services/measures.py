@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
-from app.models import Assignment, Comparison, GoldItem, Project, Ranking, Slot, Snapshot, User
+from app.models import Assignment, Comparison, GoldItem, Project, Prompt, Ranking, Slot, Snapshot, User
 from app.rules import measures as rules
+from app.services.claim_conditions import labeler_values, may_label
 from app.settings import get_settings
 
 PRIORITY = 1_000_000  # before whatever else is open to her
@@ -87,17 +88,24 @@ def _given(project: Project, user: User) -> Select[int, str]:
 
 
 def _gold(session: Session, project: Project, user: User) -> Sequence[int]:
-    """Comparisons of gold items that she has never been given, for whatever purpose, nor marked herself."""
+    """Comparisons of gold items that she has never been given, for whatever purpose, nor marked herself.
+
+    Their prompts are such as the queue would give her too: one that is not for her measures nothing.
+    """
     had = exists().where(Assignment.user_id == user.id, Assignment.comparison_id == GoldItem.comparison_id)
-    return session.scalars(
+    query = (
         select(GoldItem.comparison_id)
+        .join(Comparison, Comparison.id == GoldItem.comparison_id)
+        .join(Comparison.prompt)
         .where(GoldItem.project_id == project.id, GoldItem.created_by_id != user.id, ~had)
+        .where(Prompt.retired_at.is_(None), may_label())
         .order_by(GoldItem.id)
-    ).all()
+    )
+    return session.scalars(query, labeler_values(user)).all()
 
 
 def _own(session: Session, project: Project, user: User, given: Sequence[int]) -> Sequence[int]:
-    """Comparisons that she ranked a while ago and has not changed nor been given again since."""
+    """Comparisons that she ranked a while ago and has not changed nor been given again since; no retired prompts."""
     before = rules.old_enough(given)
     if before is None:
         return []
@@ -106,7 +114,10 @@ def _own(session: Session, project: Project, user: User, given: Sequence[int]) -
     )
     return session.scalars(
         select(Ranking.comparison_id)
+        .join(Ranking.comparison)
+        .join(Comparison.prompt)
         .where(
+            Prompt.retired_at.is_(None),
             Ranking.user_id == user.id,
             Ranking.project_id == project.id,
             Ranking.purpose == "label",

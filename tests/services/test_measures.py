@@ -23,6 +23,7 @@ from app.services import (
     gold_items,
     history,
     projects,
+    prompt_reports,
     rankings,
     revisions,
     rounds,
@@ -57,6 +58,10 @@ def ids_of(session: Session, comparison: Comparison) -> list[str]:
     """In the order in which they were written."""
     completions = gold_items.get_comparison(session, comparison.id).completions
     return [str(each.id) for each in sorted(completions, key=lambda completion: completion.sample_index)]
+
+
+def prompt_of(session: Session, comparison_id: int) -> Prompt:
+    return session.scalars(select(Prompt).join(Comparison).where(Comparison.id == comparison_id)).one()
 
 
 def mark(session: Session, project: Project, rosa: User, count: int) -> list[GoldItem]:
@@ -392,3 +397,31 @@ def test_a_gold_task_that_lapsed_comes_back_to_her_first(
     again = claim(session, project, ada)
     assert again is not None
     assert again.id == held.id
+
+
+def test_a_gold_item_is_given_only_to_who_may_label_its_prompt(
+    session: Session, project: Project, ada: User, rosa: User
+) -> None:
+    """Not in another language, not without the skills, not of a retired prompt, nor of one that she wrote herself."""
+    items = mark(session, project, rosa, 5)
+    set_rates(session, project, gold=0.5)
+    english, hard, retired, own, german = [prompt_of(session, item.comparison_id) for item in items]
+    english.language, german.language, hard.skills, own.author_id = "en", "de", ["maths"], ada.id
+    ada.languages = ["de"]
+    session.flush()
+    prompt_reports.retire_prompt(session, project, retired.id, rosa)
+    session.commit()
+    sent = work(session, project, ada, 30)
+    assert [label.comparison_id for label in sent if label.purpose == "gold"] == [items[4].comparison_id]
+
+
+def test_a_ranking_of_a_retired_prompt_does_not_come_again(
+    session: Session, project: Project, ada: User, rosa: User
+) -> None:
+    early = [label.comparison_id for label in work(session, project, ada, 8)]
+    for comparison_id in early:
+        prompt_reports.retire_prompt(session, project, prompt_of(session, comparison_id).id, rosa)
+    set_rates(session, project, repeat=0.5)
+    again = [label.comparison_id for label in work(session, project, ada, 30) if label.purpose == "repeat"]
+    assert len(again) > 3
+    assert not set(again) & set(early)
