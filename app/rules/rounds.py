@@ -33,7 +33,7 @@ class Facts:
     new_rankings: int = 0
     rankings: int = 0
     ranking_threshold: int = 1
-    ranking_slots: int = 0  # places for labels that this round offers
+    ranking_slots: int = 0  # of this round: the new rankings, and the places where one may still come
     launch_requested: bool = False  # an admin said: now
     paused: bool = False
     job_state: str | None = None  # of this phase's latest job

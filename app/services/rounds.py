@@ -10,12 +10,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
 from app.models import Checkpoint, Comparison, Job, Project, Prompt, Ranking, Round, Slot, User
-from app.models.columns import LabelerGroup
 from app.rules import rounds as rules
 from app.rules.sampling import sampling_plan
 from app.services import audit, exports, jobs, snapshots
@@ -49,20 +48,15 @@ def gather_facts(session: Session, project: Project, round_: Round) -> rules.Fac
     last = snapshots.last_snapshot(session, project.id, "demonstration")
     counted = snapshots.count_labels(session, project.id, "demonstration")
     job = phase_job(session, round_)
+    new_rankings = _count(session, Ranking.round_id == round_.id)
     return rules.Facts(
         new_demonstrations=counted - (last.counted if last else 0),
         demonstrations=count_demonstrations(session, project.id),
         demonstration_threshold=project.demonstration_threshold,
-        new_rankings=_count(session, Ranking.round_id == round_.id),
+        new_rankings=new_rankings,
         rankings=_count(session, Ranking.project_id == project.id),
         ranking_threshold=project.ranking_threshold,
-        ranking_slots=session.scalar(
-            select(func.count())
-            .select_from(Slot)
-            .join(Comparison, Comparison.id == Slot.comparison_id)
-            .where(Comparison.round_id == round_.id, Slot.purpose == "label", ~_filled_by_held_out())
-        )
-        or 0,
+        ranking_slots=new_rankings + _count_to_fill(session, round_),
         launch_requested=round_.launch_requested_at is not None,
         paused=project.paused_at is not None,
         job_state=job.state if job else None,
@@ -245,10 +239,22 @@ def close_old_slots(session: Session, project_id: int, round_id: int | None) -> 
     )
 
 
-def _filled_by_held_out() -> ColumnElement[bool]:
-    """Places whose label never trains: no training waits for them."""
-    held_out = select(User.id).where(User.labeler_group == LabelerGroup.HELD_OUT)
-    return and_(Slot.submitted_at.is_not(None), Slot.holder_id.in_(held_out))
+def _count_to_fill(session: Session, round_: Round) -> int:
+    """Places of the round that may still bring a ranking: open ones, and closed ones that somebody has in hand.
+
+    Places that are filled are counted by their labels: one that was put aside or is held out brings training no nearer,
+    and a training that waited for it would wait for ever.
+    """
+    may_be_filled = or_(Slot.closed_at.is_(None), Slot.leased_until > func.now())
+    query = (
+        select(func.count())
+        .select_from(Slot)
+        .join(Comparison, Comparison.id == Slot.comparison_id)
+        .join(Comparison.prompt)
+        .where(Comparison.round_id == round_.id, Prompt.retired_at.is_(None))
+        .where(Slot.purpose == "label", Slot.submitted_at.is_(None), may_be_filled)
+    )
+    return session.scalar(query) or 0
 
 
 def _count(session: Session, condition: Any) -> int:

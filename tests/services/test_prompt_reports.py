@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Assignment, Comparison, Project, Prompt, PromptReport, Slot, User
-from app.services import assignments, demonstrations, exports, outcomes, prompt_reports, rounds, snapshots
+from app.rules.rounds import next_step
+from app.services import assignments, demonstrations, exports, outcomes, prompt_reports, rankings, rounds, snapshots
+from app.services.rankings import RankingDraft
 
 MakeProject = Callable[..., Project]
 MakeUser = Callable[..., User]
@@ -160,3 +163,40 @@ def test_prompts_of_other_projects_are_not_there(
     for act in (prompt_reports.keep_prompt, prompt_reports.retire_prompt, prompt_reports.restore_prompt):
         with pytest.raises(NotFound):
             act(session, town, prompt.id, admin)  # type: ignore[operator]
+
+
+def test_a_round_does_not_wait_for_places_that_nobody_can_fill(
+    session: Session, make_project: MakeProject, make_user: MakeUser, compare: Callable[..., Comparison]
+) -> None:
+    """A retired prompt takes its places along, free ones and filled ones; a closed place counts while it is held."""
+    ada, ben, admin = make_user("ada"), make_user("ben"), make_user("adm", "admin")
+    project = make_project(prompt_count=4, ranking_threshold=300)
+    first, second, third, fourth = session.scalars(select(Prompt).order_by(Prompt.id)).all()
+    for prompt in (first, second, third, fourth):
+        compare(project, prompt, ["Marta.", "Otto."])
+    round_ = rounds.current_round(session, project.id)
+    assert round_ is not None
+
+    def offered() -> int:
+        return rounds.gather_facts(session, project, round_).ranking_slots
+
+    for _ in range(2):
+        rank(session, claim(session, project, ada, "ranking"), ada)
+    held = claim(session, project, ben, "ranking")
+    assert (held.prompt_id, offered()) == (third.id, 4)
+    prompt_reports.retire_prompt(session, project, second.id, admin)
+    prompt_reports.retire_prompt(session, project, fourth.id, admin)
+    assert offered() == 2
+    session.execute(update(Slot).where(Slot.id == held.slot_id).values(closed_at=func.now()))
+    assert offered() == 2
+    session.execute(update(Slot).where(Slot.id == held.slot_id).values(leased_until=func.now() - timedelta(minutes=1)))
+    assert offered() == 1
+    facts = rounds.gather_facts(session, project, round_)
+    assert next_step("collecting_rankings", facts).phase == "reward"
+
+
+def rank(session: Session, task: Assignment, user: User) -> None:
+    order = task.order_shown
+    draft = RankingDraft([[key] for key in order], {key: {"overall": 4, "flags": []} for key in order})
+    rankings.submit_ranking(session, task.id, user, uuid4(), draft)
+    session.commit()
