@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app import figures
 from app.errors import NotFound
 from app.models import Assignment, Checkpoint, Comparison, Completion, Demonstration, Job, Project, Ranking, Round, User
+from app.models.columns import TaskKind
 from app.rules import rounds as rules
 from app.services import rounds
 from app.services.prompts import count_prompts
@@ -93,8 +94,9 @@ class _Counts:
     prompts: int
     comparisons: int
     completions: int
-    writing: int
+    writing: int  # people, as in the next two
     ranking: int
+    labeling: int  # whoever does both counts once
 
 
 def loop_overview(session: Session, project: Project) -> LoopOverview:
@@ -118,7 +120,7 @@ def loop_overview(session: Session, project: Project) -> LoopOverview:
             )
         ),
         labelers=labeler_days(session, project.id),
-        labeling_now=counts.writing + counts.ranking,
+        labeling_now=counts.labeling,
         may_launch=problem is None,
         launch_problem=problem,
     )
@@ -128,26 +130,26 @@ def _count(session: Session, project: Project, round_: Round) -> _Counts:
     def count(query: Any) -> int:
         return session.scalar(query) or 0
 
-    def working(kind: str) -> Any:
-        return (
-            select(func.count())
-            .select_from(Assignment)
-            .where(
-                Assignment.project_id == project.id,
-                Assignment.kind == kind,
-                Assignment.submitted_at.is_(None),
-                Assignment.skipped_at.is_(None),
-                Assignment.expires_at > func.now(),
-            )
-        )
+    # What was only fetched ahead is in nobody's hands yet.
+    in_hand = (
+        Assignment.project_id == project.id,
+        Assignment.submitted_at.is_(None),
+        Assignment.skipped_at.is_(None),
+        Assignment.expires_at > func.now(),
+        Assignment.ahead.is_(False),
+    )
+
+    def working(*kinds: TaskKind) -> int:
+        return count(select(func.count(Assignment.user_id.distinct())).where(*in_hand, Assignment.kind.in_(kinds)))
 
     compared = Comparison.round_id == round_.id
     return _Counts(
         prompts=count_prompts(session, project.id),
         comparisons=count(select(func.count()).select_from(Comparison).where(compared)),
         completions=count(select(func.count()).select_from(Completion).join(Completion.comparison).where(compared)),
-        writing=count(working("demonstration")),
-        ranking=count(working("ranking")),
+        writing=working(TaskKind.DEMONSTRATION),
+        ranking=working(TaskKind.RANKING),
+        labeling=working(*TaskKind),
     )
 
 

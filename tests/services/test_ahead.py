@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.database import transaction
 from app.errors import NotFound
-from app.models import Assignment, Demonstration, Project, Slot, User
-from app.services import ahead, assignments, demonstrations, guidelines
+from app.models import Assignment, Comparison, Demonstration, Project, Prompt, Slot, User
+from app.services import ahead, assignments, demonstrations, guidelines, overview
 
 MakeProject = Callable[..., Project]
 MakeUser = Callable[..., User]
@@ -195,3 +195,18 @@ def test_overlap_stays_exact_while_everybody_works_one_ahead(
     counted = Counter(session.scalars(select(Demonstration.prompt_id)))
     assert sorted(counted.values()) == [2] * 15
     assert max(most) == 2
+
+
+def test_the_loop_counts_people_who_work_and_nothing_that_waits_ahead(
+    session: Session, project: Project, ada: User, compare: Callable[..., Comparison]
+) -> None:
+    """She has an answer and a ranking in two tabs, and the next answer ahead: one person, one of each."""
+    compare(project, session.scalars(select(Prompt).order_by(Prompt.id).limit(1)).one(), ["one", "two"])
+    claim_ahead(session, claim(session, project, ada), ada)
+    assert assignments.claim_assignment(session, project, ada, "ranking") is not None
+    session.commit()
+    seen = overview.loop_overview(session, project)
+    lines = {station.key: station.lines[1] for station in seen.stations}
+    assert seen.labeling_now == 1
+    assert lines["collecting_demonstrations"] == "1 being written now"
+    assert lines["collecting_rankings"] == "1 being ranked now"
