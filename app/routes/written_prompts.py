@@ -54,7 +54,7 @@ def show_form(
     stored: Annotated[int | None, Query(ge=1, le=MOST_PAIRS)] = None,
 ) -> HTMLResponse:
     project = projects.get_project(session, slug)
-    written_prompts.check_allowed(project)
+    written_prompts.check_allowed(session, project, user)
     return _page(request, session, user, project, PromptDraft(kind, ""), uuid4(), stored=stored)
 
 
@@ -63,7 +63,7 @@ def put_draft(
     session: SessionDep, user: CurrentUser, slug: str, kind: PromptKind, draft: Annotated[Any, Body()]
 ) -> dict[str, Any]:
     project = projects.get_project(session, slug)
-    written_prompts.check_allowed(project)
+    written_prompts.check_allowed(session, project, user)
     return {"saved_at": drafts.save_draft(session, project, user, drafts.prompt_place(kind), draft)}
 
 

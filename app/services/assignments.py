@@ -15,10 +15,10 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from app.errors import Conflict, Forbidden, NotFound
+from app.errors import Conflict, NotFound
 from app.models import Assignment, Completion, Demonstration, Project, Prompt, Ranking, Slot, User
 from app.rules import assignment as rules
-from app.services import claims, measures, qualification_standings, slot_holds
+from app.services import claims, measures, members, qualification_standings, slot_holds
 from app.services.claims import Found, Turn
 from app.settings import get_settings
 from app.translation import gettext as _
@@ -57,8 +57,7 @@ def claim_assignment(
     qualification_standings.require_pass(session, project, user)
     turn = claims.await_turn(session, project, user, kind)
     if not rules.is_in_pool(project.open_to_all, turn.is_member):
-        sentence = _("%(project)s is labeled by some people only. Ask an admin whether you may join.")
-        raise Forbidden(sentence % {"project": project.name})
+        raise members.shut_out(project)
     own = claims.find_own(session, project, user, kind, turn.now, beside)
     if own is not None:
         return _go_on(session, own, user, turn, ahead=beside is not None)

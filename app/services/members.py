@@ -8,7 +8,7 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.errors import NotFound
+from app.errors import Forbidden, NotFound
 from app.models import Project, ProjectMember, User
 from app.models.columns import Role
 from app.rules.assignment import is_in_pool
@@ -43,6 +43,17 @@ def may_label_in(session: Session, project: Project, user: User) -> bool:
     """Whether she gets tasks here: everybody does, or those on the project's list."""
     is_member = not project.open_to_all and session.get(ProjectMember, (project.id, user.id)) is not None
     return is_in_pool(project.open_to_all, is_member)
+
+
+def require_pool(session: Session, project: Project, user: User) -> None:
+    """Raises Forbidden for somebody who may not label here."""
+    if not may_label_in(session, project, user):
+        raise shut_out(project)
+
+
+def shut_out(project: Project) -> Forbidden:
+    sentence = _("%(project)s is labeled by some people only. Ask an admin whether you may join.")
+    return Forbidden(sentence % {"project": project.name})
 
 
 def list_to_ask(session: Session) -> Sequence[str]:

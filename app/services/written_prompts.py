@@ -19,7 +19,7 @@ from app.models import Demonstration, Project, Prompt, Slot, User
 from app.models.columns import PromptKind
 from app.rules import prompts as rules
 from app.rules.languages import code_of
-from app.services import drafts, prompts, qualification_standings
+from app.services import drafts, members, prompts, qualification_standings
 from app.services.guidelines import current_guideline
 from app.translation import gettext as _
 from app.translation import mark
@@ -43,15 +43,16 @@ class PromptDraft:
     pairs: list[tuple[str, str]] = field(default_factory=list)
 
 
-def check_allowed(project: Project) -> None:
-    """Raises Conflict where the project takes no prompts from its labelers."""
+def check_allowed(session: Session, project: Project, user: User) -> None:
+    """Raises Forbidden for somebody outside its pool, Conflict where the project takes no prompts from its labelers."""
+    members.require_pool(session, project, user)
     if not project.labelers_write_prompts:
         raise Conflict(_("Labelers write no prompts for %(name)s just now.") % {"name": project.name})
 
 
 def write_prompt(session: Session, project: Project, user: User, key: UUID, draft: PromptDraft) -> list[Prompt]:
-    """Store what she wrote, once for this key, with open slots. Raises Invalid, Conflict, NotQualified."""
-    check_allowed(project)
+    """Store what she wrote, once for this key, with open slots. Raises Invalid, Conflict, Forbidden, NotQualified."""
+    check_allowed(session, project, user)
     qualification_standings.require_pass(session, project, user)
     session.execute(select(func.pg_advisory_xact_lock(_WRITE_LOCK, user.id)))
     if stored := _of_group(session, project, user, key):

@@ -89,6 +89,22 @@ def test_a_token_writes_prompts_where_the_project_allows_it(
     assert "already" in again.json()["detail"]
 
 
+def test_only_who_is_in_the_pool_writes_prompts_for_a_closed_project(
+    client: TestClient, project: Project, labeler: Any, admin: Any, sign_in: Any, switch: Any
+) -> None:
+    switch(labelers_write_prompts=True, open_to_all=False)
+    body = {"use_case": "rewrite", "text": "Say it in fewer words."}
+    refused = labeler.api.post(WRITE, json=body, headers=key())
+    assert (refused.status_code, "some people only" in refused.json()["detail"]) == (403, True)
+    sign_in(labeler.user)
+    assert client.get(WRITE).status_code == 403
+    assert client.put(f"{WRITE}/plain/draft", json={"text": "Say"}).status_code == 403
+    assert client.post(WRITE, data=body | {"kind": "plain", "key": str(uuid4())}).status_code == 403
+    admin.api.put(f"/projects/village/members/{labeler.user.id}")
+    assert client.get(WRITE).status_code == 200
+    assert labeler.api.post(WRITE, json=body, headers=key()).status_code == 201
+
+
 def test_a_token_betters_a_response_that_its_person_has_ranked(
     comparison: Comparison, labeler: Any, session: Session, switch: Any, researcher: Any
 ) -> None:
