@@ -65,7 +65,7 @@ def find_work(session: Session, project: Project, user: User, kind: str) -> Work
 
 
 def list_desks(session: Session, user: User) -> list[Desk]:
-    """The projects in which she may label, with what there is to do; who does more than label sees every one."""
+    """The projects that are hers to label, with what there is to do; who does more than label sees every one."""
     projects = (
         members.list_open_projects(session, user)
         if user.role == Role.LABELER

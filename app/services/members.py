@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.errors import Forbidden, NotFound
-from app.models import Project, ProjectMember, User
-from app.models.columns import Role
+from app.models import Assignment, Project, ProjectMember, Slot, User
+from app.models.columns import Role, TaskKind
 from app.rules.assignment import is_in_pool
 from app.services import audit
 from app.translation import gettext as _
@@ -32,11 +32,22 @@ def list_others(session: Session, project: Project) -> Sequence[User]:
 
 
 def list_open_projects(session: Session, user: User) -> Sequence[Project]:
-    """The projects in which she may label."""
+    """The projects in which she may label, and those in which she has a task in hand that she may finish."""
     hers = select(ProjectMember.project_id).where(ProjectMember.user_id == user.id)
-    return session.scalars(
-        select(Project).where(or_(Project.open_to_all, Project.id.in_(hers))).order_by(Project.id)
-    ).all()
+    held = (
+        select(Assignment.project_id)
+        .join(Assignment.slot)
+        .where(
+            Assignment.user_id == user.id,
+            Assignment.submitted_at.is_(None),
+            Assignment.skipped_at.is_(None),
+            Assignment.kind.in_(list(TaskKind)),
+            Slot.holder_id == user.id,
+            Slot.leased_until > func.now(),
+        )
+    )
+    either = or_(Project.open_to_all, Project.id.in_(hers), Project.id.in_(held))
+    return session.scalars(select(Project).where(either).order_by(Project.id)).all()
 
 
 def may_label_in(session: Session, project: Project, user: User) -> bool:

@@ -22,7 +22,9 @@ def boss(client: TestClient, session: Session, admin: Any) -> dict[str, str]:
 
 
 def test_api_closes_a_project_and_lets_one_person_in(admin: Any, labeler: Any, project: Project) -> None:
-    assert labeler.api.post("/projects/village/assignments", json={"kind": "demonstration"}).status_code == 201
+    task = labeler.api.post("/projects/village/assignments", json={"kind": "demonstration"})
+    assert task.status_code == 201
+    labeler.api.post(f"/assignments/{task.json()['id']}/release")
     closed = admin.api.patch("/projects/village/settings", json={"open_to_all": False})
     assert closed.json()["open_to_all"] is False
     refused = labeler.api.post("/projects/village/assignments", json={"kind": "demonstration"})
@@ -106,9 +108,14 @@ def test_who_was_taken_off_the_list_still_finds_what_she_holds(
     project.open_to_all = False
     session.commit()
     sign_in(labeler.user)
-    page = client.get("/projects/village/label").text
-    assert "open to chosen people only" in page
-    assert f"/assignments/{task['id']}" in page
+    for address in ("/", "/projects/village/label"):
+        page = client.get(address).text
+        assert "chosen people only" in page.lower()
+        assert f"/assignments/{task['id']}" in page
+    assert [each["slug"] for each in labeler.api.get("/projects").json()] == ["village"]
+    assert labeler.api.post(f"/assignments/{task['id']}/release").status_code < 300
+    assert f"/assignments/{task['id']}" not in client.get("/").text
+    assert labeler.api.get("/projects").json() == []
 
 
 def test_a_refused_form_of_languages_comes_back_whole(client: TestClient, boss: dict[str, str], labeler: Any) -> None:

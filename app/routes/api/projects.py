@@ -121,7 +121,7 @@ class ProjectChanges(Request):
 
 @router.get("/projects")
 def list_projects(session: SessionDep, user: AnyToken) -> list[ProjectOut]:
-    """The projects of this installation; for a labeler, those that she may label in."""
+    """The projects of this installation; for a labeler, those that she may label in or holds a task of."""
     hers = user.role == Role.LABELER
     found = members.list_open_projects(session, user) if hers else projects.list_projects(session)
     return [ProjectOut.model_validate(project) for project in found]
