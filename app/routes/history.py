@@ -72,7 +72,7 @@ def list_history(
     query = {"project": project, "kind": kind, "before": last}
     page = HistoryPage(
         entries=entries,
-        projects=projects.list_projects(session),
+        projects=history.list_projects(session, user),
         slug=project,
         kind=kind,
         newest=before is None,

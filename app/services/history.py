@@ -30,7 +30,7 @@ from app.models import (
 )
 from app.models.columns import Purpose, RevisionKind, SlotKind
 from app.rules import revisions as rules
-from app.services import measures, review_tasks, revisions
+from app.services import measures, members, review_tasks, revisions
 from app.services.twins import Label
 from app.translation import gettext as _
 
@@ -113,6 +113,14 @@ def list_history(
     order = (both.c.created_at.desc(), both.c.assignment_id.desc())
     rows = session.execute(select(both.c.kind, both.c.id).order_by(*order).limit(limit)).all()
     return _load_entries(session, [(row.kind, row.id) for row in rows])
+
+
+def list_projects(session: Session, user: User) -> list[Project]:
+    """Those among which she looks for a label: where she has sent one, and where she may label."""
+    labels = (select(table.project_id).where(table.user_id == user.id) for table in (Ranking, Demonstration))
+    labeled = select(Project).where(or_(*(Project.id.in_(of_one) for of_one in labels)))
+    hers = {*members.list_open_projects(session, user), *session.scalars(labeled)}
+    return sorted(hers, key=lambda project: project.id)
 
 
 def get_entry(session: Session, user: User, kind: str, label_id: int) -> Entry:

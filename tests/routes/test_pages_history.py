@@ -69,6 +69,22 @@ def test_the_history_lists_what_she_sent_and_home_leads_there(
     assert client.get("/history?kind=poem").status_code == 422
 
 
+def test_the_filter_names_the_projects_that_are_hers(
+    client: TestClient, session: Session, project: Project, tmp_path: Path
+) -> None:
+    """Where she may label or has labeled; of other closed projects she does not learn the names."""
+    enter(client, session)
+    write(client, project)
+    for name, is_open in (("Open house", True), ("Secret plan", False)):
+        make_project(session, tmp_path / "base", name).open_to_all = is_open
+    project.open_to_all = False
+    session.commit()
+    html = client.get("/history").text
+    assert f">{project.name}</option>" in html
+    assert ">Open house</option>" in html
+    assert "Secret plan" not in html
+
+
 def test_the_page_of_a_ranking_is_blind(client: TestClient, session: Session, project: Project) -> None:
     add_ranking_task(session, project, GREEK)
     session.commit()
