@@ -132,6 +132,24 @@ def test_keys_act_once_on_the_task_that_is_shown(
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
+def test_the_way_back_is_printed_with_the_key_that_leads_there(
+    page: Page, session: Session, sign_in: SignIn, labeler: User, project: Project
+) -> None:
+    """Her own key for undo, where the next task comes in place and where its page is loaded."""
+    begin(page, sign_in, labeler, project)
+    Keys(page)("?")
+    page.locator("[data-command=undo] [data-change]").click()
+    Keys(page)("l", "Escape")
+    first = page.url
+    work_through(page, *RATE_FOUR)
+    expect(page.locator("#unsend kbd")).to_have_text("L")
+    page.reload()
+    ready(page)
+    expect(page.locator("#unsend kbd")).to_have_text("L")
+    Keys(page)("l")
+    page.wait_for_url(first)
+
+
 def test_drafts_of_the_task_that_is_shown_are_kept_and_of_the_sent_one_no_more(
     page: Page, session: Session, sign_in: SignIn, labeler: User, project: Project
 ) -> None:
