@@ -170,6 +170,22 @@ def test_what_was_begun_comes_back_in_another_browser(
     expect(other.get_by_role("checkbox", name="Harmful advice")).to_be_checked()
 
 
+def test_digits_that_are_switched_off_set_nothing_in_a_test(
+    page: Page, session: Session, sign_in: SignIn, project: Project
+) -> None:
+    make_qualification(session, project, make_user(session, "ada", "admin"))
+    sign_in(page, make_user(session, "lena"))
+    page.goto(f"/projects/{project.slug}/qualification")
+    page.get_by_role("button", name="Begin").click()
+    page.locator("body[data-ready]").wait_for()
+    page.evaluate("localStorage.setItem('tutelage.keys', 'off')")
+    page.keyboard.press("2")
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(0)
+    page.evaluate("localStorage.removeItem('tutelage.keys')")
+    page.keyboard.press("2")
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(1)
+
+
 def test_a_demonstration_is_rated_by_keys_without_a_name(
     page: Page, session: Session, sign_in: SignIn, project: Project
 ) -> None:

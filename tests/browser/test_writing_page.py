@@ -99,6 +99,37 @@ def test_letters_act_only_outside_of_the_text(
     assert session.scalars(select(Assignment.skip_reason).order_by(Assignment.id)).first() == "unclear"
 
 
+def test_letters_that_are_switched_off_do_nothing_here_either(
+    page: Page, session: Session, sign_in: SignIn, labeler: User, project: Project
+) -> None:
+    """For those whose screen reader or voice control needs them; keys with Alt or Ctrl, Enter and ? go on working."""
+    begin(page, sign_in, labeler, project)
+    page.locator("body[data-ready]").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    page.get_by_label("Letters and digits act at once").uncheck()
+    page.keyboard.press("Escape")
+    page.reload()
+    page.locator("body[data-ready]").wait_for()
+    page.locator("#answer").blur()
+    for key in ("m", "s", "r"):
+        page.keyboard.press(key)
+    expect(page.locator("#guide:visible, dialog[open]")).to_have_count(0)
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer")).to_be_focused()
+    page.keyboard.press("Alt+r")
+    expect(page.locator("#read")).to_be_visible()
+    page.keyboard.press("Alt+r")
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    page.get_by_label("Letters and digits act at once").check()
+    page.reload()
+    page.locator("body[data-ready]").wait_for()
+    page.locator("#answer").blur()
+    page.keyboard.press("m")
+    expect(page.locator("#guide")).to_be_visible()
+
+
 def test_an_empty_answer_is_not_sent(
     page: Page, session: Session, sign_in: SignIn, labeler: User, project: Project
 ) -> None:

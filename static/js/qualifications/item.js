@@ -1,6 +1,7 @@
 /* One item of a qualification, and the rating of a demonstration: keys, and drafts kept on the server. The form works alone. */
 import { $, $$ } from "../dom.js";
 import { DraftKeeper } from "../labeling/draft.js";
+import { lettersAct } from "../labeling/letters.js";
 import { t } from "../translate.js";
 
 const form = $("#item"), kind = form?.dataset.kind, go = $("#go"), save = $("#save");
@@ -80,7 +81,7 @@ document.addEventListener("keydown", (event) => {
     }
     return;
   }
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || event.key.length !== 1) return;
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || event.key.length !== 1 || !lettersAct()) return;
   if (!$(".why, .compared") || kind === "rating") if (press(event.key)) event.preventDefault();
 });
 document.body.dataset.ready = "yes";

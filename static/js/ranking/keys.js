@@ -1,6 +1,6 @@
 /* What a key does now. Letters A to I are always responses; the commands' keys are a person's own (keymap.js). */
-import { $ } from "../dom.js";
 import { openDialog, pickByDigit } from "../labeling/desk.js";
+import { lettersAct, openTick } from "../labeling/letters.js";
 import { SHIFTED } from "./keymap.js";
 
 const FLAG_KEYS = "1234567890-";
@@ -8,10 +8,7 @@ const FLAG_KEYS = "1234567890-";
 /** `desk` answers: openFlags(), choosing(), sure(), go(), step(way), toEnd(way), walk(way), rate(n), answer(n), flag(at),
     goToLetter(letter), compareWith(letter), act(name), close(). */
 export function listen(desk, keymap, { max }, signal) {
-  const single = $("#single");
-  single.checked = localStorage.getItem("tutelage.keys") !== "off";
-  single.addEventListener("change", () => localStorage.setItem("tutelage.keys", single.checked ? "on" : "off"));
-
+  openTick();
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const dialog = openDialog();
@@ -38,7 +35,7 @@ export function listen(desk, keymap, { max }, signal) {
       return true;
     }
     if (shiftKey && (key === "Home" || key === "End")) { desk.toEnd(key === "Home" ? -1 : 1); return true; }
-    if (!single.checked && command !== "keys") return false;
+    if (!lettersAct() && command !== "keys") return false;
     if (desk.openFlags() && FLAG_KEYS.includes(low)) { desk.flag(FLAG_KEYS.indexOf(low)); return true; }
     if (shiftKey && digit) { desk.flag(FLAG_KEYS.indexOf(digit)); return true; }
     if (desk.sure() && /^[1-9]$/.test(low)) { desk.answer(Number(low)); return true; }

@@ -1,6 +1,7 @@
 /* The review page: a choice and a reason, kept as they grow, sent once. Digits choose, letters A to I lead to a response. */
 import { $, $$ } from "../dom.js";
 import { openDesk, openDialog, pickByDigit, toggle } from "../labeling/desk.js";
+import { lettersAct, openTick } from "../labeling/letters.js";
 import { activeSeconds, beginSeconds } from "../labeling/presence.js";
 import { send } from "../labeling/send.js";
 import { t } from "../translate.js";
@@ -78,7 +79,6 @@ const actions = {
   m: () => { if (toggle("guide")) $("#guide").focus(); }, "?": () => $("#keys").showModal(), z: () => { if (!begun) $("#unsend")?.requestSubmit(); },
 };
 const byName = { guide: "m", keys: "?", skip: "s", report: "r" };
-const single = () => localStorage.getItem("tutelage.keys") !== "off"; // chosen in the list of keys of the ranking page
 
 document.addEventListener("keydown", (event) => {
   if (event.isComposing) return;
@@ -89,7 +89,7 @@ document.addEventListener("keydown", (event) => {
   if (key === "Escape") { $("#guide").hidden = true; if (target === why) why.blur(); return; }
   if (target.matches("textarea, select, input:not([type=radio])")) return;
   if (key === "Enter") { if (!target.closest("button, a, summary")) { event.preventDefault(); if (!event.repeat) go(); } return; }
-  if (!single() && low !== "?") return;
+  if (!lettersAct() && low !== "?") return;
   if (/^[1-4]$/.test(key)) { event.preventDefault(); choose(choices[Number(key) - 1].value); return; }
   const response = /^[a-i]$/.test(low) && $(`#R${low.toUpperCase()}`), act = response ? () => visit(response) : actions[low];
   if (act) { event.preventDefault(); act(); }
@@ -108,5 +108,6 @@ form.addEventListener("submit", (event) => { event.preventDefault(); go(); });
 if (draft.choice !== undefined && choices.some((input) => input.value === draft.choice)) choices.find((input) => input.value === draft.choice).checked = true;
 if (typeof draft.comment === "string" && draft.comment) why.value = draft.comment;
 beginSeconds(draft.page?.seconds);
+openTick();
 draw();
 document.body.dataset.ready = "yes";

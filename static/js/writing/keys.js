@@ -1,5 +1,6 @@
 /* Keys of the writing pages: with Alt or Ctrl they act inside of the text, letters only outside of it. */
 import { openDialog, pickByDigit } from "../labeling/desk.js";
+import { lettersAct, openTick } from "../labeling/letters.js";
 import { $ } from "../dom.js";
 
 const WITH_ALT = { r: "read", t: "round", u: "source", z: "undo" };
@@ -7,6 +8,7 @@ const LETTERS = { s: "skip", r: "report", m: "guide", "?": "keys", t: "round", u
 
 /** `acts` maps names to functions; one that is missing leaves its key alone. */
 export function listen(acts, signal) {
+  openTick();
   document.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); if (!event.repeat) acts.send(); return; }
@@ -22,6 +24,7 @@ export function listen(acts, signal) {
     if (dialog) { if (pickByDigit(dialog, event.key, event)) event.preventDefault(); return; }
     if (event.key === "Escape") { $("#guide").hidden = true; if (event.target.matches("textarea, input")) event.target.blur(); return; }
     if (event.target.matches("textarea, input, select, button, a, summary")) return;
+    if (!lettersAct() && !["Enter", "?"].includes(event.key)) return;
     const act = acts[LETTERS[event.key.toLowerCase()]];
     if (act) { event.preventDefault(); act(); }
   }, { signal });
