@@ -77,6 +77,7 @@ def _finish(session: Session, keep: bool) -> None:
 SessionDep = Annotated[Session, Depends(open_session, scope="function")]
 
 
+ZONE_COOKIE = "tutelage-zone"  # no secret: the time zone that static/js/boot.js finds, by whose days she works
 LANGUAGE_COOKIE = "tutelage-language"  # no secret: which of our languages this browser reads
 
 
@@ -87,6 +88,11 @@ def cookie_name() -> str:
 
 def session_token(request: Request) -> str | None:
     return request.cookies.get(cookie_name())
+
+
+def zone_of(request: Request) -> str:
+    """The time zone of the browser as it says it, which nobody has checked; empty where no script ran."""
+    return request.cookies.get(ZONE_COOKIE, "")
 
 
 def set_session_cookie(response: Response, token: str) -> None:

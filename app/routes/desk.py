@@ -17,7 +17,7 @@ from app.pages import render
 from app.routes.forms import see_other
 from app.routes.one_thread import OneThread
 from app.routes.task_pages import edition_of
-from app.security import CurrentUser, SessionDep
+from app.security import CurrentUser, SessionDep, zone_of
 from app.services import assignments, desk, guidelines, history, members, projects, qualification_standings, reviews
 
 router = APIRouter(route_class=OneThread)
@@ -28,7 +28,8 @@ WAYS = {kind: way for way, kind in KINDS.items()}
 @router.get("/")
 def home(request: Request, session: SessionDep, user: CurrentUser) -> HTMLResponse:
     desks = desk.list_desks(session, user)
-    done_today, to_review = desk.count_done_today(session, user), reviews.list_desks(session, user)
+    done_today = desk.count_done_today(session, user, zone_of(request))
+    to_review = reviews.list_desks(session, user)
     shut_out = not desks and bool(projects.list_projects(session))
     to_ask = members.list_to_ask(session) if shut_out or not all(one.in_pool for one in desks) else []
     return render(
@@ -95,7 +96,7 @@ def _start_page(
     request: Request, session: Session, user: User, project: Project, way: str | None = None
 ) -> HTMLResponse:
     work = [desk.find_work(session, project, user, kind) for kind in (TaskKind.RANKING, TaskKind.DEMONSTRATION)]
-    done_today = desk.count_done_today(session, user)
+    done_today = desk.count_done_today(session, user, zone_of(request))
     undoable = history.find_undoable(session, project.id, user)
     in_pool = members.may_label_in(session, project, user)
     qualified = qualification_standings.is_free_to_work(session, project, user)

@@ -111,7 +111,7 @@ def edit_sent(request: Request, session: SessionDep, user: CurrentUser, kind: La
     entry = history.get_entry(session, user, kind, label_id)
     if entry.state != "sent":
         return see_other(_address(kind, label_id))
-    return render_task(request, task_page(session, user, _task_of(session, user, entry)))
+    return render_task(request, task_page(request, session, user, _task_of(session, user, entry)))
 
 
 @router.put("/history/{kind}/{label_id}/draft")
@@ -152,7 +152,7 @@ def send_edit(
     try:
         _store_edit(session, user, kind, label_id, content_of_form(task, asked_of(session, task), form), None)
     except Invalid as error:
-        page = task_page(session, user, task, form=form, key=uuid4(), problem=error.detail)
+        page = task_page(request, session, user, task, form=form, key=uuid4(), problem=error.detail)
         return render_task(request, page, status=422)
     return see_other(_address(kind, label_id))
 

@@ -25,7 +25,7 @@ from app.routes.one_thread import OneThread
 from app.routes.task_pages import Shared, TaskPage, rank_page, write_page
 from app.rules.label_schemas import Fields
 from app.rules.revisions import LETTERS
-from app.security import CurrentUser, SessionDep
+from app.security import CurrentUser, SessionDep, zone_of
 from app.services import (
     ahead,
     assignments,
@@ -63,7 +63,7 @@ def show_task(
             letters=LETTERS,
             reported=reported,
         )
-    return render_task(request, task_page(session, user, task), reported=reported)
+    return render_task(request, task_page(request, session, user, task), reported=reported)
 
 
 @router.put("/assignments/{assignment_id}/draft")
@@ -144,6 +144,7 @@ def preview(user: CurrentUser, text: Annotated[str, Form(max_length=200_000)] = 
 
 
 def task_page(
+    request: Request,
     session: Session,
     user: User,
     task: Task,
@@ -156,7 +157,7 @@ def task_page(
     earlier = None if task.label else revisions.label_of(session, task.assignment)
     undoable = None if task.label or earlier else history.find_undoable(session, task.project.id, user)
     shared: Shared = {
-        "done_today": desk.count_done_today(session, user),
+        "done_today": desk.count_done_today(session, user, zone_of(request)),
         "taken_back": earlier.withdrawn_at if earlier else None,
         "undoable": undoable,
         "key": key or uuid4(),
@@ -178,7 +179,7 @@ def refused_page(request: Request, session: Session, user: User, task: Task, err
     done = task.assignment.submitted_at is not None or task.assignment.skipped_at is not None
     if done or task.assignment.kind == SlotKind.REVIEW:
         raise error
-    return render_task(request, task_page(session, user, task, problem=error.detail), status=422)
+    return render_task(request, task_page(request, session, user, task, problem=error.detail), status=422)
 
 
 def render_task(request: Request, page: TaskPage, status: int = 200, reported: bool = False) -> HTMLResponse:

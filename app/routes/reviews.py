@@ -271,7 +271,7 @@ def _render_order(
     key: UUID | None = None,
     problem: str | None = None,
 ) -> HTMLResponse:
-    page = task_page(session, user, task.task, form=form, key=key, problem=problem)
+    page = task_page(request, session, user, task.task, form=form, key=key, problem=problem)
     page.heading, page.at, page.undoable = _("Your own order"), f"/reviews/{task.review.id}/order", None
     return render(request, page.template, page, review_id=task.review.id, status=422 if problem else 200)
 

@@ -89,7 +89,7 @@ def send_form(
         content = content_of_form(task, asked_of(session, task), form)
         stored = _store(session, user, assignment_id, key, content, None)
     except Invalid as error:
-        page = task_page(session, user, task, form=form, key=key, problem=error.detail)
+        page = task_page(request, session, user, task, form=form, key=key, problem=error.detail)
         return render_task(request, page, status=422)
     return see_other(stored["next"])
 

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from app.pages import render
 from app.plots import day_bars
 from app.rules.work import LONGEST_ZONE
-from app.security import CurrentUser, SessionDep
+from app.security import CurrentUser, SessionDep, zone_of
 from app.services import work
 from app.services.reliability import ENOUGH_PAIRS
 
@@ -24,6 +24,6 @@ def show_work(
     user: CurrentUser,
     zone: Annotated[str, Query(max_length=LONGEST_ZONE)] = "",
 ) -> HTMLResponse:
-    """By the days of UTC, or of a zone that static/js/zone.js names."""
-    own = work.own_work(session, user, zone)
+    """By the days of the zone that the address names, else of that of her browser."""
+    own = work.own_work(session, user, zone or zone_of(request))
     return render(request, "work/show.html", own=own, bars=day_bars(own.days), enough=ENOUGH_PAIRS)

@@ -23,7 +23,7 @@ from app.pages import render
 from app.routes.answer_forms import AnswerFields, DetailsIn, answer_from_form, form_details
 from app.routes.forms import read_form, see_other
 from app.routes.task_pages import Turn, prompt_turns
-from app.security import CurrentUser, SessionDep
+from app.security import CurrentUser, SessionDep, zone_of
 from app.services import answers, assignments, desk, drafts, edits, guidelines, projects, token_counts
 from app.services.edits import Editable
 from app.translation import gettext as _
@@ -180,7 +180,7 @@ def _edit_page(
         original=completion.text,
         turns=prompt_turns(editable.prompt),
         guideline=guidelines.get_guideline(session, project.id, editable.assignment.guideline_version),
-        done_today=desk.count_done_today(session, user),
+        done_today=desk.count_done_today(session, user, zone_of(request)),
         key=key or uuid4(),
         text=fields.text if fields else completion.text,
         sources=fields.sources if fields else [],

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Assignment, Demonstration, Project, Ranking, Slot, User
 from app.models.columns import Role, TaskKind
+from app.rules import work as days
 from app.services import claims, members, qualification_standings
 from app.services.twins import EDIT
 
@@ -83,9 +84,13 @@ def list_desks(session: Session, user: User) -> list[Desk]:
     ]
 
 
-def count_done_today(session: Session, user: User) -> int:
-    """What she has sent since midnight (UTC) and not withdrawn, of both kinds; an edit is one thing, its answer."""
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+def count_done_today(session: Session, user: User, zone_name: str = "") -> int:
+    """What she has sent since midnight and not withdrawn, of both kinds; an edit is one thing, its answer.
+
+    By the days of her zone, as on the page of her work; UTC where there is no zone of the name.
+    """
+    _, zone = days.find_zone(zone_name)
+    midnight = days.start_of(days.local_day(datetime.now(UTC), zone), zone)
     sent = {
         table: select(table.id).where(
             table.user_id == user.id, table.created_at >= midnight, table.withdrawn_at.is_(None)

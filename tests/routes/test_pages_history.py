@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.models import Assignment, Demonstration, Project, Ranking
+from app.rules import work
 from app.services import rounds, snapshots
 from tests.browser.content import GREEK, PANDAS, user
 from tests.routes.test_pages_labeling import claim, enter
 from tests.seed import add_ranking_task, add_writing_task, make_project
+
+ZONES = ("Etc/GMT+12", "Etc/GMT-14")
 
 
 @pytest.fixture
@@ -226,3 +230,26 @@ def test_an_admin_withdraws_on_the_label_page_and_a_researcher_only_looks(
     assert "withdrawn" in client.get(f"/projects/{project.slug}/labels/demonstration").text
     assert client.post("/labels/demonstration/1/restore").status_code == 303
     assert "No training has read it yet." in client.get("/labels/demonstration/1").text
+
+
+def test_what_she_did_today_is_counted_by_the_days_of_her_own_zone(
+    client: TestClient, session: Session, project: Project
+) -> None:
+    """The same on every page. Of two zones a day apart but for two hours, one has begun its day after the label."""
+    enter(client, session)
+    write(client, project)
+    now = datetime.now(UTC)
+    began = {name: work.start_of(work.local_day(now, zone), zone) for name, zone in map(work.find_zone, ZONES)}
+    session.execute(update(Demonstration).values(created_at=max(began.values()) - timedelta(minutes=1)))
+    session.commit()
+    for name, start in began.items():
+        client.cookies.set("tutelage-zone", name)
+        done = int(start < max(began.values()))
+        assert f"{done} done today." in client.get(f"/projects/{project.slug}/label").text
+        assert ("You have sent 1 label today." in client.get("/").text) is bool(done)
+        assert f'data-done="{done}"' in client.get(claim(client, project, "write")).text
+        hers = client.get("/me/work").text
+        assert f"Days of the zone {name}" in hers
+        assert ("1 label today" in hers) is bool(done)
+    client.cookies.set("tutelage-zone", "../etc/passwd" + "x" * 100)
+    assert client.get("/").status_code == 200
