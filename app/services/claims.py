@@ -145,11 +145,13 @@ def count_open(session: Session, project: Project, user: User, kind: str, most: 
     return session.scalar(_COUNT_OPEN[kind], values) or 0
 
 
-def step_back(session: Session, user: User, slot: Slot) -> None:
-    """A task that she had done with is hers again: her place is not behind its slot any more."""
+def step_back(session: Session, slot: Slot) -> None:
+    """A task that was done with is open again: nobody's place is behind its slot any more."""
     before = tuple_(-QueuePlace.priority, QueuePlace.slot_id) > tuple_(-slot.priority, slot.id)
-    hers = (QueuePlace.user_id == user.id, QueuePlace.project_id == slot.project_id, QueuePlace.kind == slot.kind)
-    moved = update(QueuePlace).where(*hers, before).values(priority=slot.priority, slot_id=slot.id)
+    behind = (QueuePlace.project_id == slot.project_id, QueuePlace.kind == slot.kind, before)
+    # Locked in one order, so that two who do this at once wait for each other and no more.
+    session.execute(select(QueuePlace.user_id).where(*behind).order_by(QueuePlace.user_id).with_for_update())
+    moved = update(QueuePlace).where(*behind).values(priority=slot.priority, slot_id=slot.id)
     session.execute(moved.execution_options(synchronize_session=False))
 
 

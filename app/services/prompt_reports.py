@@ -16,7 +16,7 @@ from app.errors import Conflict, Invalid
 from app.models import Comparison, Demonstration, Project, Prompt, PromptReport, Ranking, Slot, User
 from app.models.columns import ReportResolution
 from app.rules import reports as rules
-from app.services import assignments, audit, prompts
+from app.services import assignments, audit, claims, prompts
 from app.translation import gettext as _
 
 PAGE = 50
@@ -143,7 +143,8 @@ def restore_prompt(session: Session, project: Project, prompt_id: int, user: Use
     if prompt.retired_at is None:
         raise Conflict(_("This prompt is not retired."))
     closed = (Slot.prompt_id == prompt.id, Slot.submitted_at.is_(None), Slot.closed_at == prompt.retired_at)
-    session.execute(update(Slot).where(*closed).values(closed_at=None))
+    for slot in session.scalars(update(Slot).where(*closed).values(closed_at=None).returning(Slot)).all():
+        claims.step_back(session, slot)
     prompt.retired_at = None
     audit.record(session, user, "prompt.restored", f"prompt:{prompt.id}")
     session.flush()

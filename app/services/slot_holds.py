@@ -68,6 +68,8 @@ def empty_slot(session: Session, slot: Slot, now: datetime) -> None:
     measures.close_measure(session, slot)
     if slot.closed_at is None and (slots.is_past(session, slot) or slots.is_surplus(session, slot)):
         slot.closed_at = now
+    if slot.closed_at is None:
+        claims.step_back(session, slot)
 
 
 def reopen(session: Session, assignment: Assignment, user: User, now: datetime) -> None:
@@ -75,5 +77,4 @@ def reopen(session: Session, assignment: Assignment, user: User, now: datetime) 
     empty_slot(session, assignment.slot, now)
     measures.reopen_measure(assignment.slot)
     assignment.submitted_at = None
-    claims.step_back(session, user, assignment.slot)
     lease_to(assignment, assignment.slot, user, now)

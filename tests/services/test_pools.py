@@ -13,7 +13,18 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Forbidden, Invalid
 from app.models import Assignment, Project, Prompt, QueuePlace, Slot, User
-from app.services import assignments, claims, demonstrations, desk, members, projects, prompts, revisions, users
+from app.services import (
+    assignments,
+    claims,
+    demonstrations,
+    desk,
+    members,
+    projects,
+    prompt_reports,
+    prompts,
+    revisions,
+    users,
+)
 
 MakeProject = Callable[..., Project]
 MakeUser = Callable[..., User]
@@ -237,3 +248,22 @@ def test_what_comes_in_ahead_of_her_place_is_found(
     got = claim(session, project, ada)
     assert got is not None
     assert got.slot_id == urgent.id
+
+
+def test_what_is_open_again_is_found_by_whoever_is_past_it(
+    session: Session, make_project: MakeProject, make_user: MakeUser
+) -> None:
+    """A task whose label is withdrawn, and one whose prompt is brought back."""
+    project, ada, bo, boss = make_project(prompt_count=4), make_user("ada"), make_user("bo"), make_user("boss", "admin")
+    first = send(session, project, ada)
+    retired = slots(session, project)[1].prompt_id
+    prompt_reports.retire_prompt(session, project, retired, boss)
+    for _ in range(2):
+        send(session, project, bo)
+    assert claim(session, project, bo) is None
+    label = revisions.label_of(session, first)
+    assert label is not None
+    revisions.withdraw_label(session, revisions.lock_label(session, "demonstration", label.id, ada), ada)
+    assert send(session, project, bo).prompt_id == first.prompt_id
+    prompt_reports.restore_prompt(session, project, retired, boss)
+    assert send(session, project, bo).prompt_id == retired
