@@ -10,6 +10,7 @@ import random
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,7 @@ def _record_completions(session: Session, job: Job, folder: Path) -> dict[str, A
     for row in rows:
         by_prompt[int(row["prompt_id"])].append(row)
     project = session.get_one(Project, job.project_id)
+    retired = _retired(session, by_prompt)
     order = list(by_prompt)
     random.Random(job.id).shuffle(order)  # labelers meet the use-cases mixed
     comparisons = [
@@ -199,8 +201,14 @@ def _record_completions(session: Session, job: Job, folder: Path) -> dict[str, A
     ]
     session.execute(insert(Completion), completions)
     rounds.close_old_slots(session, project.id, job.round_id)
-    session.execute(insert(Slot), list(_ranking_slots(session, project, job, comparisons)))
+    session.execute(insert(Slot), list(_ranking_slots(session, project, job, comparisons, retired)))
     return {"comparisons": len(comparisons), "completions": len(completions)}
+
+
+def _retired(session: Session, prompt_ids: Iterable[int]) -> dict[int, datetime | None]:
+    """When each prompt was retired, if it was. A retirement that comes now waits, and then closes the new slots."""
+    query = select(Prompt.id, Prompt.retired_at).where(Prompt.id.in_(prompt_ids)).order_by(Prompt.id)
+    return {row.id: row.retired_at for row in session.execute(query.with_for_update(read=True))}
 
 
 def _read_completions(folder: Path) -> list[dict[str, Any]]:
@@ -235,8 +243,13 @@ def _completion_values(
 
 
 def _ranking_slots(
-    session: Session, project: Project, job: Job, comparisons: list[Comparison]
+    session: Session,
+    project: Project,
+    job: Job,
+    comparisons: list[Comparison],
+    retired: dict[int, datetime | None],
 ) -> Iterator[dict[str, Any]]:
+    """Closed where the prompt was retired while the responses were written, as the retirement would have left them."""
     round_ = session.get(Round, job.round_id) if job.round_id else None
     key = get_settings().key()
     wanted = {
@@ -252,4 +265,5 @@ def _ranking_slots(
             "comparison_id": comparison.id,
             "ordinal": ordinal,
             "priority": round_.number if round_ else 0,
+            "closed_at": retired[comparison.prompt_id],
         }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -11,9 +13,19 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotFound
-from app.models import Assignment, Comparison, Project, Prompt, PromptReport, Slot, User
+from app.models import Assignment, Checkpoint, Comparison, Project, Prompt, PromptReport, Slot, User
 from app.rules.rounds import next_step
-from app.services import assignments, demonstrations, exports, outcomes, prompt_reports, rankings, rounds, snapshots
+from app.services import (
+    assignments,
+    demonstrations,
+    exports,
+    jobs,
+    outcomes,
+    prompt_reports,
+    rankings,
+    rounds,
+    snapshots,
+)
 from app.services.rankings import RankingDraft
 
 MakeProject = Callable[..., Project]
@@ -193,6 +205,33 @@ def test_a_round_does_not_wait_for_places_that_nobody_can_fill(
     assert offered() == 1
     facts = rounds.gather_facts(session, project, round_)
     assert next_step("collecting_rankings", facts).phase == "reward"
+
+
+def test_a_prompt_that_is_retired_while_responses_are_written_gets_no_open_places(
+    session: Session, make_project: MakeProject, make_user: MakeUser, tmp_path: Path
+) -> None:
+    """Brought back, it is asked about like the others."""
+    ada, admin, project = make_user("ada"), make_user("adm", "admin"), make_project(prompt_count=2)
+    round_ = rounds.current_round(session, project.id)
+    base = session.scalars(select(Checkpoint)).one()
+    kept, retired = session.scalars(select(Prompt).order_by(Prompt.id)).all()
+    spec = {"checkpoints": [{"id": base.id, "count": 2}], "prompt_ids": [kept.id, retired.id]}
+    job = jobs.create_job(session, project.id, "sampling", spec, round_id=round_.id if round_ else None)
+    written = {"checkpoint": str(base.id), "text": "Marta.", "seed": 1, "finish_reason": "stop"}
+    written |= {"tokens": 2, "logprob": -1}
+    rows = [{"prompt_id": str(id_), "index": index} | written for id_ in (kept.id, retired.id) for index in (0, 1)]
+    (tmp_path / "completions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = dict.fromkeys(("temperature", "top_p", "top_k", "greedy", "max_new_tokens"))
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+
+    prompt_reports.retire_prompt(session, project, retired.id, admin)
+    outcomes.record_result(session, job, tmp_path)
+    task = claim(session, project, ada, "ranking")
+    assert task.prompt_id == kept.id
+    rank(session, task, ada)
+    assert assignments.claim_assignment(session, project, ada, "ranking") is None
+    prompt_reports.restore_prompt(session, project, retired.id, admin)
+    assert claim(session, project, ada, "ranking").prompt_id == retired.id
 
 
 def rank(session: Session, task: Assignment, user: User) -> None:
