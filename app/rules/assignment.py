@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from app.rules import languages
+
 T = TypeVar("T")
 LEFT = timedelta(minutes=2)
 
@@ -75,9 +77,13 @@ def may_label(labeler: Labeler, needs: Needs) -> bool:
     """Not what she wrote herself; in her languages, if some are set; where skills are needed, with all of them."""
     if needs.author_id == labeler.user_id:
         return False
-    if needs.language is not None and labeler.languages and needs.language not in labeler.languages:
-        return False
-    return needs.skills <= labeler.skills
+    return _speaks(labeler, needs.language) and needs.skills <= labeler.skills
+
+
+def _speaks(labeler: Labeler, language: str | None) -> bool:
+    if language is None or not labeler.languages:
+        return True
+    return any(languages.is_same(language, hers) for hers in labeler.languages)
 
 
 def slots_in_queue_order(tasks: Sequence[T], ordinals: range) -> Iterator[tuple[T, int]]:

@@ -1,6 +1,7 @@
 """Which language a text is in, as far as letters and its smallest words tell.
 
-Asked by rules/answer_warnings.py, and by services/prompts.py for prompts that do not say theirs.
+Asked by rules/answer_warnings.py, and by services/prompts.py for prompts that do not say theirs. rules/assignment.py asks
+whether two codes are one language.
 
 Standard library only: scripts by Unicode names, and of languages in Latin letters the commonest words. It knows few
 languages and stays silent where it is not sure; a detector with a model would be heavier than the rest of the page.
@@ -82,6 +83,17 @@ CODES = {
 }
 CODE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,2}")  # de, pt-br: the small part of BCP 47 that people use
 WORDS_OF = {language: frozenset(words.split()) for language, words in SMALL_WORDS.items()}
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two codes may mean one language: pt is pt-br as well as pt-pt, which are two."""
+    return f"{one}-".startswith(f"{other}-") or f"{other}-".startswith(f"{one}-")
+
+
+def wider(code: str) -> list[str]:
+    """The code and what is left of it part by part: pt-br, pt."""
+    parts = code.split("-")
+    return ["-".join(parts[:count]) for count in range(len(parts), 0, -1)]
 
 
 @lru_cache(maxsize=4096)

@@ -29,9 +29,10 @@ from sqlalchemy.orm import aliased
 
 from app.models import Assignment, Prompt, Slot, User
 from app.models.columns import TaskKind
+from app.rules.languages import wider
 
 USER = bindparam("user_id", type_=BigInteger)
-_LANGUAGES = bindparam("languages", type_=ARRAY(String))
+_LANGUAGES = bindparam("languages", type_=ARRAY(String))  # patterns
 _SKILLS = bindparam("skills", type_=JSONB)
 _LABEL: ColumnElement[str] = literal_column("'label'")
 
@@ -66,14 +67,19 @@ def may_label() -> ColumnElement[bool]:
     """`rules.may_label` as a condition on prompts, of what `labeler_values` gives."""
     return and_(
         Prompt.author_id.is_distinct_from(USER),
-        or_(Prompt.language.is_(None), func.cardinality(_LANGUAGES) == 0, Prompt.language == any_(_LANGUAGES)),
+        or_(Prompt.language.is_(None), func.cardinality(_LANGUAGES) == 0, Prompt.language.like(any_(_LANGUAGES))),
         Prompt.skills.contained_by(_SKILLS),
     )
 
 
 def labeler_values(user: User) -> dict[str, Any]:
     """What `is_for` and `may_label` have to know of a labeler."""
-    return {"user_id": user.id, "languages": user.languages, "skills": user.skills}
+    return {"user_id": user.id, "languages": _patterns(user.languages), "skills": user.skills}
+
+
+def _patterns(languages: list[str]) -> list[str]:
+    """`languages.is_same` as patterns of LIKE: a code itself, what is wider, and all that is narrower."""
+    return sorted({pattern for code in languages for pattern in (*wider(code), f"{code}-%")})
 
 
 def _hers(kind: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Forbidden, Invalid
 from app.models import Assignment, Project, Prompt, QueuePlace, Slot, User
+from app.rules.assignment import Labeler, Needs, may_label
 from app.services import (
     assignments,
     claims,
@@ -95,6 +96,23 @@ def test_a_claim_gives_prompts_in_her_languages(
     german = claim(session, project, ada)
     assert german is not None
     assert session.get_one(Prompt, german.prompt_id).language == "de"
+
+
+@pytest.mark.parametrize("hers", ["pt", "pt-br", "pt-pt", "zh-hant", "en"])
+def test_the_queue_compares_languages_as_the_rule_does(
+    session: Session, make_project: MakeProject, make_user: MakeUser, hers: str
+) -> None:
+    project, ada, boss = make_project(prompt_count=0), make_user("ada"), make_user("boss", role="admin")
+    codes = ["pt", "pt-br", "pt-pt", "pt-br-abl1990", "zh", "zh-hans", "zh-hant", "zh-hant-tw", "en", "enm"]
+    for code in codes:
+        import_one(session, project, f"Say it in {code}.", language=code)
+    users.set_abilities(session, ada, [hers], [], boss)
+    able = Labeler(ada.id, frozenset(ada.languages))
+    wanted = [code for code in codes if may_label(able, Needs(language=code))]
+    assert desk.find_work(session, project, ada, "demonstration").open == len(wanted)
+    got = [session.get_one(Prompt, send(session, project, ada).prompt_id).language for _ in wanted]
+    assert got == wanted
+    assert claim(session, project, ada) is None
 
 
 def test_a_prompt_that_needs_skills_waits_for_who_has_all_of_them(
