@@ -90,7 +90,7 @@ def slots_in_queue_order(tasks: Sequence[T], ordinals: range) -> Iterator[tuple[
     """(task, ordinal) of the slots of new tasks as they are numbered, and so handed out where priorities are equal.
 
     Every task gets its first label before any gets its second: what is open when a round ends lacks second labels, not
-    whole tasks (docs/decisions/0008-the-order-of-the-queue.md).
+    whole tasks (docs/decisions/0011-the-order-of-the-queue.md).
     """
     for ordinal in ordinals:
         for task in tasks:
