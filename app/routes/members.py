@@ -13,6 +13,7 @@ from app.models import Project
 from app.pages import render
 from app.security import Admin, SessionDep
 from app.services import members, projects, users
+from app.translation import gettext as _
 
 router = APIRouter()
 
@@ -30,7 +31,7 @@ def add_member(
     try:
         person = users.get_user(session, int(user_id) if user_id.isdecimal() else 0)
     except NotFound:
-        return _members_page(request, session, project, problem="Choose somebody from the list.")
+        return _members_page(request, session, project, problem=_("Choose somebody from the list."))
     members.add_member(session, project, person, user)
     return RedirectResponse(f"/projects/{slug}/members", status_code=303)
 

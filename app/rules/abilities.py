@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.rules.languages import CODE, CODES
+from app.translation import gettext as _
 
 MOST = 50
 BY_NAME = {name.lower(): code for name, code in CODES.items()}
@@ -20,19 +21,20 @@ def language_problem(language: Any) -> str | None:
     """Why it is no language code, as a sentence; None when it is one."""
     if isinstance(language, str) and len(language) <= 20 and CODE.fullmatch(language):
         return None
-    return f"“{str(language)[:40]}” is no language code: use de, en or pt-br."
+    return _("“%(code)s” is no language code: use de, en or pt-br.") % {"code": str(language)[:40]}
 
 
 def skill_problem(skill: Any) -> str | None:
     if isinstance(skill, str) and SKILL.fullmatch(skill):
         return None
-    return f"“{str(skill)[:40]}” is no skill: use 1 to 40 small letters, digits, spaces or . _ + # -."
+    sentence = _("“%(skill)s” is no skill: use 1 to 40 small letters, digits, spaces or . _ + # -.")
+    return sentence % {"skill": str(skill)[:40]}
 
 
 def skills_problem(skills: Any) -> str | None:
     """Why a prompt cannot need these; None when it can."""
     if not isinstance(skills, list) or len(skills) > MOST:
-        return f"`skills` must be a list of at most {MOST} names."
+        return _("`skills` must be a list of at most %(most)s names.") % {"most": MOST}
     return next((problem for skill in skills if (problem := skill_problem(skill))), None)
 
 

@@ -1,7 +1,7 @@
 """Which language a text is in, as far as letters and its smallest words tell.
 
-Asked by rules/answer_warnings.py, and by services/prompts.py for prompts that do not say theirs. rules/assignment.py asks
-whether two codes are one language.
+Asked by rules/answer_warnings.py, and by services/prompts.py for prompts that do not say theirs; rules/assignment.py
+asks whether two codes are one language.
 
 Standard library only: scripts by Unicode names, and of languages in Latin letters the commonest words. It knows few
 languages and stays silent where it is not sure; a detector with a model would be heavier than the rest of the page.

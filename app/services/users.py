@@ -237,7 +237,7 @@ def set_abilities(session: Session, user: User, languages: list[str], skills: li
     errors = [{"field": "languages", "message": problem} for each in languages if (problem := language_problem(each))]
     errors += [{"field": "skills", "message": problem} for each in skills if (problem := skill_problem(each))]
     if len(languages) > MOST or len(skills) > MOST:
-        errors.append({"field": "skills", "message": f"At most {MOST} of each."})
+        errors.append({"field": "skills", "message": _("At most %(most)s of each.") % {"most": MOST}})
     if errors:
         raise Invalid(" ".join(error["message"] for error in errors), errors=errors)
     if (languages, skills) != (user.languages, user.skills):

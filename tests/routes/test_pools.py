@@ -66,8 +66,9 @@ def test_pages_keep_the_list_of_a_project(
     page = client.get("/projects/village/members", headers=boss)
     assert "Nobody yet" in page.text
     for typed in ("", "abc", "999999"):
-        refused = client.post("/projects/village/members", data={"user_id": typed}, headers=boss)
-        assert refused.status_code == 422
+        german = boss | {"Accept-Language": "de"}
+        refused = client.post("/projects/village/members", data={"user_id": typed}, headers=german)
+        assert (refused.status_code, "Wählen Sie jemanden aus der Liste." in refused.text) == (422, True)
     added = client.post("/projects/village/members", data={"user_id": str(labeler.user.id)}, headers=boss)
     assert added.status_code == 303
     assert "lena" in client.get("/projects/village/members", headers=boss).text
@@ -124,6 +125,11 @@ def test_a_refused_form_of_languages_comes_back_whole(client: TestClient, boss: 
     assert refused.status_code == 422
     assert 'value="de, &lt;b&gt;"' in refused.text
     assert 'value="maths"' in refused.text
+    in_german = client.post(
+        address, data={"languages": "Deutschisch", "skills": "a/b"}, headers=boss | {"Accept-Language": "de"}
+    )
+    for sentence in ("„deutschisch“ ist kein Sprachkürzel", "„a/b“ ist keine Fähigkeit"):
+        assert sentence in in_german.text
     saved = client.post(address, data={"languages": "de", "skills": "Maths, python"}, headers=boss)
     assert saved.status_code == 303
     assert 'value="maths, python"' in client.get(address, headers=boss).text
