@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import exists, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, exists, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.orm import Session, joinedload
 
 from app.errors import NotFound
@@ -31,7 +31,7 @@ from app.models import (
 from app.models.columns import Purpose, RevisionKind, SlotKind
 from app.rules import revisions as rules
 from app.services import measures, members, review_tasks, revisions
-from app.services.twins import Label
+from app.services.twins import EDIT, Label, list_pairs
 from app.translation import gettext as _
 
 PAGE = 50
@@ -40,7 +40,7 @@ UNDO_OFFERED = timedelta(minutes=30)  # later than this, what was sent last is l
 
 @dataclass(frozen=True)
 class Entry:
-    """A label of hers, and what may be done with it."""
+    """A label of hers, and what may be done with it. A better response is one: its ranking, and the answer with it."""
 
     kind: str
     label: Label
@@ -49,6 +49,7 @@ class Entry:
     assignment: Assignment
     snapshot: Snapshot | None  # the one that has frozen it
     review: Review | None = None  # the one that has decided over it
+    answer: Demonstration | None = None  # of a better response: what she wrote
 
     @property
     def in_hand(self) -> bool:
@@ -102,13 +103,14 @@ def list_history(
     before: int | None = None,
     limit: int = PAGE,
 ) -> list[Entry]:
-    """What she sent, newest first. `before` is the assignment of the last one on the page before. Raises NotFound."""
+    """What she sent, newest first. `before` is the assignment of the last one on the page before. Raises NotFound.
+
+    A better response counts among the answers.
+    """
     after = _place_of(session, user, before) if before is not None else None
-    pages = [
-        _page_of(name, table, user, project, after, limit)
-        for name, table in (("ranking", Ranking), ("demonstration", Demonstration))
-        if kind in (None, name)
-    ]
+    rankings = _page_of("ranking", Ranking, user, project, after, limit, *_of_kind(kind))
+    answers = _page_of("demonstration", Demonstration, user, project, after, limit)
+    pages = [rankings] if kind == "ranking" else [rankings, answers]
     both = union_all(*(select(page) for page in pages)).subquery()
     order = (both.c.created_at.desc(), both.c.assignment_id.desc())
     rows = session.execute(select(both.c.kind, both.c.id).order_by(*order).limit(limit)).all()
@@ -202,6 +204,13 @@ def _takes_back(table: type[Demonstration] | type[Ranking]) -> Any:
     )
 
 
+def _of_kind(kind: str | None) -> list[ColumnElement[bool]]:
+    """Which rankings a list of one kind shows."""
+    if kind is None:
+        return []
+    return [Ranking.source != EDIT if kind == "ranking" else Ranking.source == EDIT]
+
+
 def _page_of(
     kind: str,
     table: type[Demonstration] | type[Ranking],
@@ -209,10 +218,11 @@ def _page_of(
     project: Project | None,
     after: tuple[datetime, int] | None,
     limit: int,
+    *conditions: ColumnElement[bool],
 ) -> Any:
     """One page of one kind; the indexes on user and moment answer it."""
     query = select(literal(kind).label("kind"), table.id, table.created_at, table.assignment_id).where(
-        table.user_id == user.id, table.assignment_id.is_not(None)
+        table.user_id == user.id, table.assignment_id.is_not(None), *conditions
     )
     if table is Ranking:
         query = query.where(Ranking.purpose != Purpose.REVIEW)  # the order of a review goes with its decision
@@ -248,6 +258,7 @@ def _load_entries(session: Session, keys: Sequence[tuple[str, int]]) -> list[Ent
     assignments = {assignment.id: assignment for assignment in session.scalars(assigned)}
     projects = {p.id: p for p in session.scalars(select(Project).where(Project.id.in_({x.project_id for x in labels})))}
     snapshots, reviewed = revisions.find_snapshots(session, labels), review_tasks.find_decided(session, labels)
+    written = _written(session, labels)
     entries = []
     for key in keys:
         label = found[key]
@@ -255,5 +266,15 @@ def _load_entries(session: Session, keys: Sequence[tuple[str, int]]) -> list[Ent
         assert label.assignment_id is not None, "imports are nobody's history"
         held = assignments[label.assignment_id]
         review = reviewed.get(label.id) if isinstance(label, Ranking) else None
-        entries.append(Entry(key[0], label, projects[label.project_id], prompt, held, snapshots.get(key), review))
+        answer = written.get(label.id) if isinstance(label, Ranking) else None
+        project = projects[label.project_id]
+        entries.append(Entry(key[0], label, project, prompt, held, snapshots.get(key), review, answer))
     return entries
+
+
+def _written(session: Session, labels: Sequence[Label]) -> dict[int, Demonstration]:
+    """Ranking -> the better response that it puts above its original."""
+    pairs = list_pairs(session, [label for label in labels if isinstance(label, Ranking)])
+    query = select(Demonstration).where(Demonstration.id.in_([answer_id for answer_id, _ in pairs]))
+    answers = {answer.id: answer for answer in session.scalars(query)}
+    return {ranking_id: answers[answer_id] for answer_id, ranking_id in pairs}

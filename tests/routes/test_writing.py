@@ -244,6 +244,12 @@ def test_an_edit_by_form(
     assert session.scalars(select(Demonstration)).one().text == "Old Marta, at four."
     sent_ranking = f"/history/ranking/{session.scalars(select(Ranking.id).where(Ranking.source == 'edit')).one()}"
     assert "You can restore both" in client.get(sent_ranking).text
+    assert "Your better response" in client.get(sent_ranking).text
+    listed = client.get("/history?kind=demonstration").text
+    assert listed.count("Old Marta, at four.") == listed.count("<b>Better response</b>") == 1
+    assert "Old Marta" not in client.get("/history?kind=ranking").text
+    (mine,) = labeler.api.get("/labels/mine?kind=demonstration").json()
+    assert (mine["better_text"], mine["state"]) == ("Old Marta, at four.", "sent")
     client.post(f"{sent_ranking}/withdraw")
     assert "Both count nowhere" in client.get(sent_ranking).text
     assert "You have withdrawn the better one" in client.get(edit).text

@@ -157,6 +157,20 @@ def test_a_snapshot_of_one_half_holds_both(bettered: Bettered, taken: str, froze
     assert (entry.state, entry.snapshot) == ("frozen", snapshot)
 
 
+def test_her_history_shows_an_edit_once_and_among_the_answers(bettered: Bettered) -> None:
+    def listed(kind: str | None) -> list[tuple[str, int, str | None]]:
+        entries = history.list_history(bettered.session, bettered.ada, kind=kind)
+        return [(entry.kind, entry.label.id, entry.answer.text if entry.answer else None) for entry in entries]
+
+    edit = ("ranking", bettered.ranking.id, "Old Marta.")
+    assert listed("demonstration") == [edit]
+    (ranking,) = listed("ranking")
+    assert ranking[2] is None
+    assert listed(None) == [edit, ranking]
+    bettered.change(revisions.withdraw_label, "ranking", bettered.ada)
+    assert listed("demonstration") == [edit]
+
+
 def test_undo_withdraws_the_edit_and_makes_no_task_of_it(bettered: Bettered) -> None:
     session, task_id = bettered.session, bettered.ranking.assignment_id
     offered = history.find_undoable(session, bettered.project.id, bettered.ada)

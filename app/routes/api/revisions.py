@@ -38,6 +38,7 @@ class MineOut(SentOut):
 
     project: str = Field(examples=["village"])
     prompt_id: int | None = None
+    better_text: str | None = Field(None, description="Of a better response: what you wrote. The label is its ranking.")
     state: str = Field(
         description="sent, frozen, reviewed, withdrawn, or taken back: a task of yours again.", examples=["sent"]
     )
@@ -88,7 +89,10 @@ def list_mine(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = history.PAGE,
 ) -> list[MineOut]:
-    """What you have sent, withdrawn labels included, newest first, a page at a time."""
+    """What you have sent, withdrawn labels included, newest first, a page at a time.
+
+    A better response stands there once: as its ranking, among the demonstrations.
+    """
     chosen = projects.get_project(session, project) if project is not None else None
     return [
         MineOut(
@@ -96,6 +100,7 @@ def list_mine(
             | {
                 "project": entry.project.slug,
                 "prompt_id": entry.prompt.id,
+                "better_text": entry.answer.text if entry.answer else None,
                 "state": entry.state,
                 "assignment_id": entry.assignment.id,
                 "snapshot_id": entry.snapshot.id if entry.snapshot else None,
