@@ -123,7 +123,7 @@ def test_far_too_short_is_measured_by_what_the_project_is_used_to(
     assert stored.warnings == ["far_too_short"]
 
 
-def test_a_chat_reaches_the_job_folder_as_one_row_for_each_answer(
+def test_a_chat_reaches_the_job_folder_as_it_was_frozen(
     session: Session, make_project: MakeProject, make_user: MakeUser, tmp_path: Path
 ) -> None:
     project, ada = make_project(chat=True), make_user("ada")
@@ -137,13 +137,11 @@ def test_a_chat_reaches_the_job_folder_as_one_row_for_each_answer(
     session.add(job)
     session.flush()
     outcomes.prepare_folder(session, job, tmp_path / "job")
-    rows = [json.loads(line) for line in (tmp_path / "job/data/demonstrations.jsonl").read_text().splitlines()]
-    assert [row["response"] for row in rows] == ["Marta.", "The village.", "Nobody."]
-    assert [len(row["messages"]) for row in rows] == [1, 3, 1]
-    assert rows[0]["id"] == rows[1]["id"] != rows[2]["id"]
-    frozen = snapshots.snapshot_file(snapshot).read_text().splitlines(keepends=True)
-    assert len(frozen) == 2
-    assert (tmp_path / "job/data/demonstrations.jsonl").read_text().endswith(frozen[1])  # the same bytes
+    written = (tmp_path / "job/data/demonstrations.jsonl").read_bytes()
+    assert written == snapshots.snapshot_file(snapshot).read_bytes()
+    rows = [json.loads(line) for line in written.splitlines()]
+    assert [row["response"] for row in rows] == ["Marta.", "Nobody."]
+    assert rows[0]["turns"][-1] == {"role": "assistant", "content": "The village."}
 
 
 def test_tokens_are_those_of_the_models_own_tokenizer(session: Session, make_project: MakeProject) -> None:
