@@ -116,7 +116,10 @@ def print_speed(title: str, units: int, seconds: dict[str, list[Seconds]], unit:
 
 
 def print_memory(program: str) -> None:
-    """Peak resident memory of both sides, each in a process of its own, and what of it came after the imports."""
+    """Peak resident memory of both sides, each in a process of its own, and what of it came after the imports.
+
+    Before anything else is measured: a child's peak begins with what its parent had at its birth.
+    """
     for side in ("trl", "ours"):
         command = [sys.executable, "-m", "benchmarks.trl_compare", program, "--memory-of", side]
         line = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
@@ -184,14 +187,14 @@ class Ours:
 
     def __init__(self, base: Path, rows: list[tuple[str, list[str]]], batch: int, **settings: Any) -> None:
         from training.config import DPOConfig
-        from training.data import Ranking, load_tokenizer
+        from training.data import Ranking, bucketed_batches, load_tokenizer
         from training.models import LanguageModel, load_causal_lm
         from training.optimiser import Updater
-        from training.preferences import Preferences
+        from training.preferences import Preferences, width
         from training.ranks import Ranks
 
         self.config = DPOConfig.from_dict({"policy": str(base), "lr": LR, "device": "cpu", **settings})
-        self.ranks, self.batch = Ranks(self.config), batch
+        self.ranks = Ranks(self.config)
         tokenizer = load_tokenizer(str(base))
         read: list[Ranking] = []
         for at, (prompt, texts) in enumerate(rows):
@@ -199,32 +202,27 @@ class Ours:
             ranks, ratings = list(range(1, len(texts) + 1)), [0.0] * len(texts)
             read.append(Ranking(str(at), str(at), tokenizer.encode(prompt), responses, ranks, ratings, "train"))
         self.data = Preferences(read, [])
+        self.batches = bucketed_batches([width(item) for item in self.data.items], batch, seed=0)
+        self.at = 0
+        self.data.reference = [torch.zeros(len(row.ranks)) for row in read]
         model = LanguageModel(load_causal_lm(str(base)))
         self.updater = Updater(self.ranks, model, [{"params": list(model.parameters())}], self.config)
-        self.at = 0
-
-    def reference_pass(self, count: int) -> None:
-        """Log-probabilities under the reference, of `count` rankings."""
-        from training.preferences import all_logprobs
-
-        found = all_logprobs(self.updater.module, self.data.items[:count], self.config, self.ranks)
-        self.data.reference = [*found, *self.data.reference[count:]]
-
-    def steps(self, count: int) -> None:
-        """Optimiser steps on the next rankings."""
-        from training.dpo import update
-
-        for _ in range(count):
-            rows = [(self.at + place) % len(self.data.rankings) for place in range(self.batch)]
-            self.at += self.batch
-            update(self.updater, self.data, rows, [], 1.0, self.config)
 
     def round(self, reference: bool) -> Seconds:
         """Seconds of STEPS steps, with their share of the reference pass where TRL runs its reference too."""
+        from training.dpo import update
+        from training.preferences import all_logprobs
+
         start = now()
-        if reference:
-            self.reference_pass(STEPS * self.batch)
-        self.steps(STEPS)
+        for _ in range(STEPS):
+            rows = self.batches[self.at % len(self.batches)]
+            self.at += 1
+            if reference:
+                items = [self.data.items[row] for row in rows]
+                found = all_logprobs(self.updater.module, items, self.config, self.ranks)
+                for row, logprobs in zip(rows, found, strict=True):
+                    self.data.reference[row] = logprobs
+            update(self.updater, self.data, rows, [], 1.0, self.config)
         return since(start)
 
 
@@ -282,25 +280,25 @@ def dpo_equality(base: Path, work: Path) -> None:
 
 def compare_dpo(base: Path, work: Path, rounds: int) -> None:
     """Equality, pairs per second, peak memory."""
+    print_memory("dpo")
     torch.set_float32_matmul_precision("highest")
     dpo_equality(base, work)
-    two = rankings(STEPS * BATCH, 2)
+    two = rankings(16 * BATCH, 2)
     trainer, ours = dpo_trainer(base, work, pairs_of(two)), Ours(base, two, BATCH)
     seconds = in_turns({"trl": timed_steps(trainer), "ours": lambda: ours.round(reference=True)}, rounds)
     print_speed("DPO, reference included", STEPS * BATCH, seconds, "pairs")
     trainer = dpo_trainer(base, work, pairs_of(two), precompute_ref_log_probs=True)
     seconds = in_turns({"trl": timed_steps(trainer), "ours": lambda: ours.round(reference=False)}, rounds)
     print_speed("DPO, references computed before on both sides", STEPS * BATCH, seconds, "pairs")
-    four = rankings(STEPS * 4, 4)  # 6 pairs each: 3 of TRL's steps of 8 pairs are one of ours of 4 rankings
+    four = rankings(64, 4)  # 6 pairs each: 3 of TRL's steps of 8 pairs are one of ours of 4 rankings
     trainer, ours = dpo_trainer(base, work, pairs_of(four), max_steps=3 * STEPS), Ours(base, four, 4)
     seconds = in_turns({"trl": timed_steps(trainer), "ours": lambda: ours.round(reference=True)}, rounds)
     print_speed("DPO on rankings of 4, reference included", 3 * STEPS * BATCH, seconds, "pairs")
-    print_memory("dpo")
 
 
 def memory_of_dpo(side: str, base: Path, work: Path) -> tuple[float, float]:
     """Peak memory of this process after a round of one side, and before its models were loaded."""
-    two = rankings(STEPS * BATCH, 2)
+    two = rankings(2 * BATCH, 2)
     if side == "trl":
         import trl.trainer.dpo_trainer  # noqa: F401
 

@@ -58,5 +58,5 @@ class Judge:
 
 
 def best(scores: Sequence[float], ended: Sequence[bool]) -> int:
-    """Which is kept: the best score, the first of equals; one that did not end only where none did (detail 9)."""
+    """Which candidate is kept: the best score; one that did not end only where none did (detail 9)."""
     return max(range(len(scores)), key=lambda at: (ended[at], scores[at], -at))

@@ -24,7 +24,7 @@ from training.config import DPOConfig
 from training.data import Codec, Ranking, bucketed_batches, load_tokenizer, micro_batches
 from training.decoder import Request, Sampling, decode
 from training.job import Job, run_program, set_up
-from training.models import LanguageModel, check_context, context_length
+from training.models import LanguageModel, Model, check_context, context_length
 from training.optimiser import Updater, learning_rate
 from training.preference_math import (
     best_mean,
@@ -141,21 +141,26 @@ def evaluate(model: Module, data: Preferences, config: DPOConfig, ranks: Ranks) 
     return {name if name == "accuracy" else f"{name}/validation": value for name, value in metrics.items()}
 
 
+def asked_prompts(model: Model, data: Preferences, config: DPOConfig) -> list[list[int]]:
+    """The held-out prompts on which the KL is measured: the first `kl_prompts` that leave room for an answer."""
+    room = context_length(model) - config.max_new_tokens
+    prompts = {row.prompt_id: row.prompt for row in data.rankings if len(row.prompt) <= room}
+    return list(prompts.values())[: config.kl_prompts]
+
+
 @torch.no_grad()
-def measured_kl(updater: Updater, data: Preferences, stops: Sequence[int], step: int, config: DPOConfig) -> float:
-    """KL(pi || ref) in nats a response: mean log-ratio of answers that the policy samples to held-out prompts."""
-    ranks, bare = updater.ranks, plain(updater.module)
-    assert isinstance(bare, LanguageModel)
-    room = context_length(bare.model) - config.max_new_tokens
-    prompts = list({row.prompt_id: row.prompt for row in data.rankings if len(row.prompt) <= room}.values())
-    prompts = prompts[: config.kl_prompts]
+def measured_kl(
+    updater: Updater, model: Model, prompts: list[list[int]], stops: Sequence[int], step: int, config: DPOConfig
+) -> float:
+    """KL(pi || ref) in nats a response: mean log-ratio of answers that the policy samples to these prompts."""
+    ranks = updater.ranks
     own = range(ranks.index, len(prompts), ranks.size)
     settings = Sampling(
         max_new_tokens=config.max_new_tokens, seed=config.seed * 1_000_003 + step, precision=config.precision
     )
     updater.module.eval()
     with ranks.whole(updater.module):
-        drawn = decode(bare.model, [Request(str(at), prompts[at], 0) for at in own], stops, settings)
+        drawn = decode(model, [Request(str(at), prompts[at], 0) for at in own], stops, settings)
     answers = dict(ranks.gather([(at, one.tokens) for at, one in zip(own, drawn, strict=True)]))
     items: list[Item] = [(prompt, [answers[at]]) for at, prompt in enumerate(prompts)]
     policy = torch.cat(all_logprobs(updater.module, items, config, ranks))
@@ -232,8 +237,10 @@ def dpo(job: Job[DPOConfig]) -> None:
 def assess(updater: Updater, data: Preferences, codec: Codec, step: int, config: DPOConfig) -> dict[str, float]:
     """What is said of the policy after an epoch."""
     metrics = evaluate(updater.module, data, config, updater.ranks)
-    if config.kl_prompts:
-        metrics["objective/kl"] = measured_kl(updater, data, codec.stops, step, config)
+    model: Model = plain(updater.module).model
+    prompts = asked_prompts(model, data, config)
+    if prompts:
+        metrics["objective/kl"] = measured_kl(updater, model, prompts, codec.stops, step, config)
     return metrics
 
 

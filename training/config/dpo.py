@@ -32,7 +32,7 @@ class DPOConfig(Optimiser):
     epochs: int = setting(1, "Passes over the rankings.", 1, 100)
     batch_size: int = setting(16, "Rankings (prompts) per optimiser step.", 1)
     micro_batch_tokens: int = setting(8192, "Tokens, padding included, per forward and backward.", 16)
-    lr: float = setting(1e-4, "Peak learning rate.", above=0, maximum=1)
+    lr: float = setting(2e-4, "Peak learning rate.", above=0, maximum=1)
     warmup_steps: int = setting(10, "Steps of linear warm-up.", 0)
     packed: bool = setting(True, "All responses of a prompt in one row; else one row per response.")
     max_length: int = setting(512, "Longest prompt and response together, in tokens; longer responses are left out.", 8)
