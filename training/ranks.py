@@ -35,7 +35,7 @@ class Ranks:
         from accelerate.utils import DistributedDataParallelKwargs
 
         # While a value network warms up the policy is not used; DDP must be told that this may be.
-        unused = DistributedDataParallelKwargs(find_unused_parameters=config.kind == "ppo")
+        unused = DistributedDataParallelKwargs(find_unused_parameters=config.kind in ("ppo", "a2c"))
         self.accelerator = Accelerator(cpu=self.device.type == "cpu", kwargs_handlers=[unused])
         self.index = self.accelerator.process_index
         self.device = self.accelerator.device

@@ -17,8 +17,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from training import ppo, reward, sample, sft
-from training.config import BaseConfig, PPOConfig, RewardConfig, SampleConfig, SFTConfig
+from training import a2c, grpo, ppo, reward, rloo, sample, sft
+from training.config import (
+    A2CConfig,
+    BaseConfig,
+    GRPOConfig,
+    PPOConfig,
+    RewardConfig,
+    RLOOConfig,
+    SampleConfig,
+    SFTConfig,
+)
 from training.job import run_program
 
 WORDS = [
@@ -49,6 +58,9 @@ PROGRAMS: dict[str, tuple[type[BaseConfig], Any]] = {
     "reward": (RewardConfig, reward.reward),
     "sample": (SampleConfig, sample.sample),
     "ppo": (PPOConfig, ppo.ppo),
+    "a2c": (A2CConfig, a2c.a2c),
+    "rloo": (RLOOConfig, rloo.rloo),
+    "grpo": (GRPOConfig, grpo.grpo),
 }
 
 

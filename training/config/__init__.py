@@ -8,22 +8,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from training.config.a2c import A2CConfig
 from training.config.base import BaseConfig, ConfigError, Policy
+from training.config.grpo import GRPOConfig
 from training.config.optimiser import Optimiser
 from training.config.ppo import PPOConfig
 from training.config.presets import PRESETS
 from training.config.reward import RewardConfig
+from training.config.rloo import RLOOConfig
 from training.config.sample import SampleConfig
 from training.config.sft import SFTConfig
 
 __all__ = [
     "CONFIGS",
     "PRESETS",
+    "A2CConfig",
     "BaseConfig",
     "ConfigError",
+    "GRPOConfig",
     "Optimiser",
     "PPOConfig",
     "Policy",
+    "RLOOConfig",
     "RewardConfig",
     "SFTConfig",
     "SampleConfig",
@@ -35,11 +41,14 @@ CONFIGS: dict[str, type[BaseConfig]] = {
     "sample": SampleConfig,
     "reward": RewardConfig,
     "ppo": PPOConfig,
+    "a2c": A2CConfig,
+    "rloo": RLOOConfig,
+    "grpo": GRPOConfig,
 }
 
 
 def preset(name: str, kind: str, **overrides: Any) -> BaseConfig:
-    """The preset `name` for a program ("sft", "sample", "reward", "ppo"), with paths and changes on top."""
+    """The preset `name` for a program ("sft", "sample", "reward", "ppo", ...), with paths and changes on top."""
     if name not in PRESETS:
         raise ConfigError({"preset": f"{name!r} is unknown; use one of: {', '.join(PRESETS)}."})
     if kind not in CONFIGS:
