@@ -113,6 +113,12 @@ class Ranks:
         if self.accelerator is not None:
             self.accelerator.wait_for_everyone()
 
+    def leave(self) -> None:
+        """At the end: all part together. A rank that exits with the group still open may be aborted by its threads."""
+        if self.accelerator is not None:
+            self.accelerator.wait_for_everyone()
+            torch.distributed.destroy_process_group()
+
     @contextmanager
     def whole(self, module: nn.Module) -> Iterator[None]:
         """Inside, this rank has all weights of a module that FSDP2 shards: for decoding, which runs at its own pace."""

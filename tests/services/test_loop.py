@@ -93,9 +93,7 @@ def phase(session: Session, project: Project) -> tuple[int, str]:
     return round_.number, round_.phase
 
 
-def test_loop_turns_once_and_begins_again(
-    session: Session, project: Project, make_user: Callable[..., User]
-) -> None:
+def test_loop_turns_once_and_begins_again(session: Session, project: Project, make_user: Callable[..., User]) -> None:
     ada = make_user("ada")
     assert rounds.advance_rounds(session) == []
     label(session, project, ada, "demonstration", 3)
