@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -243,8 +242,9 @@ def compare_reward(k: int, steps: int, model: Path, work: Path) -> None:
 
 
 def peak() -> float:
-    """The most memory that this process has held, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The most memory that this program has held, in MB; getrusage would count what its parent held before it."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def alone(side: str, k: int, model: Path, work: Path) -> None:

@@ -185,7 +185,7 @@ class RewardTraining:
         for number in range(config.ensemble):
             folder = self._member(number)
             if config.ensemble == 1 or not checkpoints.verify(folder):
-                model, updater = self.learn(number, state if state and state["member"] == number else None)
+                model, updater = self.learn(number, state if state and state.get("member", 0) == number else None)
                 scores = self.judge(updater.module) if self.validation else []
                 self.shift(updater.module)
                 self.save(model, updater.weights(), scores, folder)
