@@ -35,7 +35,7 @@ class RewardModel(nn.Module):
         self.head = nn.Linear(width, 1)
         nn.init.normal_(self.head.weight, std=0.0 if logprob_weight else (width + 1) ** -0.5)
         nn.init.zeros_(self.head.bias)
-        self.logprob_weight = nn.Parameter(torch.zeros(()), requires_grad=logprob_weight)
+        self.logprob_weight = nn.Parameter(torch.zeros(1), requires_grad=logprob_weight)
         self.register_buffer("logprob_mean", torch.zeros(()))
         self.register_buffer("logprob_std", torch.ones(()))
         self.register_buffer("shift", torch.zeros(()))
@@ -159,6 +159,7 @@ def _load_one(folder: Path, about: dict[str, Any], weights: str) -> RewardModel:
         missing = [name for name in model.state_dict() if not name.startswith("backbone.") and name not in own]
         if missing:
             raise JobError(f"{folder} lacks {', '.join(missing)}; train the reward model again.")
+        own["logprob_weight"] = own["logprob_weight"].view(1)  # older checkpoints have a scalar
         model.load_state_dict(own, strict=False)
     except (KeyError, RuntimeError, OSError) as error:
         raise JobError(f"The reward model {folder} cannot be loaded ({error}); train it again.") from None
