@@ -20,9 +20,11 @@ from starter.prompts import Prompt, all_prompts
 from starter.referee import TIE, sample_texts
 from training.config import RewardConfig
 from training.data import Codec, load_tokenizer, micro_batches
-from training.models import load_causal_lm, load_reward_model
+from training.models import load_causal_lm
+from training.rankings import width
 from training.ranks import Ranks
-from training.reward import scores_of, sft_logprobs, width
+from training.reward_model import load_reward_model
+from training.scoring import scores_of, sft_logprobs
 
 GAPS = ((0.0, 0.05), (0.05, 0.2), (0.2, 0.4), (0.4, 1.01))
 SUBSTANTIAL, ALL = (0.2, 1.01), (0.0, 1.01)

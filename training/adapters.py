@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from training.config import Optimiser
 from training.job import JobError
-from training.models import DTYPES, Model, RewardModel, load_causal_lm, save_causal_lm, save_reward_model
+from training.models import DTYPES, Model, load_causal_lm, save_causal_lm
+from training.reward_model import RewardModel, save_reward_model
 
 NAME = "default"
 
@@ -130,9 +131,7 @@ def save_adapter(model: Model, source: str, config: Optimiser, folder: Path) -> 
               folder / "adapter_model.safetensors")  # fmt: skip
 
 
-def save_reward(
-    model: RewardModel, weights: dict[str, Tensor], tokenizer: Any, source: str, config: Optimiser, folder: Path
-) -> None:
+def save_reward(model: RewardModel, weights: dict[str, Tensor], tokenizer: Any, source: str, folder: Path) -> None:
     """A reward model; `weights` is its whole state dict, `source` the SFT folder that it began with."""
     backbone = load_causal_lm(source)
     if lora_layers(model.backbone):
@@ -140,4 +139,4 @@ def save_reward(
     else:
         backbone.base_model.load_state_dict(below(weights, "backbone."))
     own = {name: tensor for name, tensor in weights.items() if not name.startswith("backbone.")}
-    save_reward_model(model, backbone, own, tokenizer, source, folder)
+    save_reward_model(model, backbone, own, tokenizer, folder)

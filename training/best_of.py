@@ -10,8 +10,9 @@ from torch import Tensor
 
 from training.data import Codec, load_tokenizer, micro_batches
 from training.job import JobError
-from training.models import autocast, check_context, load_reward_model, mean_logprobs, response_logprobs
+from training.models import autocast, check_context, mean_logprobs, response_logprobs
 from training.packing import pack
+from training.reward_model import load_reward_model
 
 ROW = 8  # responses in one packed row: attention in it grows with the square of their number
 

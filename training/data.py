@@ -10,13 +10,14 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from training.job import JobError
+from training.labels import Label, read_label
 
 # ChatML, for tokenizers that bring no template of their own.
 CHATML = (
@@ -46,6 +47,7 @@ class Ranking:
     ranks: list[int]
     ratings: list[float]  # nan where a response was not rated
     split: str
+    label: Label = field(default_factory=Label)
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -185,6 +187,7 @@ def read_rankings(path: Path, codec: Codec, max_length: int) -> list[Ranking]:
             Ranking(
                 name, str(row.get("prompt_id", name)), prompt, [encoded[at] for at in kept],
                 [ranks[at] for at in kept], [ratings[at] for at in kept], str(row.get("split", "train")),
+                read_label(row, kept, where),
             )
         )  # fmt: skip
     if not rows:

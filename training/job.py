@@ -187,6 +187,8 @@ def run_program(config_class: type[C], work: Callable[[Job[C]], None], arguments
             return launch.launch(config, folder)
         signal.signal(signal.SIGTERM, _on_term(job))
         work(job)
+        if job.ranks is not None:
+            job.ranks.leave()
         print(f"Done in {time.time() - job.started:.1f} s.")
         return 0
     except Drained:

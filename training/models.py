@@ -1,4 +1,4 @@
-"""Loading and running models: causal language models from a local folder, and the reward model around one.
+"""Loading and running causal language models from a local folder; the reward model around one is in reward_model.py.
 
 Only safetensors are read, remote code never runs, and only architectures on the list below load: those whose
 attention goes through transformers' attention interface and whose logits are a plain linear map of the last
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from training.job import JobError
@@ -36,12 +35,11 @@ ARCHITECTURES = {
 DROPOUT_KEYS = (
     "attention_dropout", "attn_pdrop", "embd_pdrop", "resid_pdrop", "hidden_dropout", "embd_dropout",
 )  # fmt: skip
-REWARD_FILE = "reward.json"
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 Model = Any  # a transformers PreTrainedModel; transformers ships no types
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -55,9 +53,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def check_model_folder(folder: Path) -> dict[str, Any]:
     """Refuse what must not or cannot be loaded; returns the parsed config.json. Raises JobError."""
-    config = _read_json(folder / "config.json")
+    config = read_json(folder / "config.json")
     for name in ("config.json", "tokenizer_config.json"):
-        if (folder / name).exists() and "auto_map" in _read_json(folder / name):
+        if (folder / name).exists() and "auto_map" in read_json(folder / name):
             raise JobError(
                 f"{folder / name} asks for code of its own (auto_map), which is never run; use a model that"
                 " transformers supports by itself."
@@ -206,101 +204,10 @@ class LanguageModel(nn.Module):
         return response_logprobs(self.model, batch, temperature)
 
 
-class RewardModel(nn.Module):
-    """Backbone, scalar head, and a learned weight on the mean log-probability under the frozen SFT model.
-
-    score = head(read-out of the response's hidden states) + logprob_weight * (mean logprob - logprob_mean) - shift.
-    The read-out is the mean over the response's tokens (end token included) or its last token. The head starts
-    with std 1/sqrt(d+1) and bias 0 (detail 7); beside a log-probability it starts at 0, so that training sets out from
-    that baseline and not from noise on it. `shift` makes demonstrations score 0 on average (detail 8).
-    """
-
-    def __init__(self, language_model: Model, readout: str, logprob_weight: bool) -> None:
-        super().__init__()
-        width = language_model.config.hidden_size
-        self.backbone = language_model.base_model
-        self.readout = readout
-        self.uses_logprob = logprob_weight
-        self.head = nn.Linear(width, 1)
-        nn.init.normal_(self.head.weight, std=0.0 if logprob_weight else (width + 1) ** -0.5)
-        nn.init.zeros_(self.head.bias)
-        self.logprob_weight = nn.Parameter(torch.zeros(1), requires_grad=logprob_weight)
-        self.register_buffer("logprob_mean", torch.zeros(()))
-        self.register_buffer("logprob_std", torch.ones(()))
-        self.register_buffer("shift", torch.zeros(()))
-        self.logprob_mean: Tensor
-        self.logprob_std: Tensor
-        self.shift: Tensor
-
-    def token_scores(self, batch: Packed) -> Tensor:
-        """The head on every response token, [N]; what a value network starts from."""
-        hidden = hidden_states(self.backbone, batch).index_select(0, batch.place)
-        return self.head(hidden.to(self.head.weight.dtype)).squeeze(-1).float()  # type: ignore[no-any-return]
-
-    def forward(self, batch: Packed, mean_logprobs: Tensor | None = None) -> Tensor:
-        """Scores [R]; `mean_logprobs` [R] are the responses' mean log-probabilities under the SFT model."""
-        hidden = hidden_states(self.backbone, batch)
-        if self.readout == "last":
-            read = hidden.index_select(0, batch.last)
-        else:
-            total = torch.zeros(len(batch.lengths), hidden.shape[-1], dtype=hidden.dtype, device=hidden.device)
-            total = total.index_add(0, batch.owner, hidden.index_select(0, batch.place))
-            read = total / batch.lengths.unsqueeze(1)
-        scores: Tensor = self.head(read.to(self.head.weight.dtype)).squeeze(-1).float()
-        if self.uses_logprob:
-            if mean_logprobs is None:
-                raise ValueError("this reward model needs the responses' mean log-probabilities")
-            scores = scores + self.logprob_weight * (mean_logprobs - self.logprob_mean) / self.logprob_std
-        return scores - self.shift
-
-
 def mean_logprobs(logprobs: Tensor, batch: Packed) -> Tensor:
     """[N] log-probabilities of the batch's response tokens to their mean per response, [R]."""
     total = torch.zeros(len(batch.lengths), dtype=logprobs.dtype, device=logprobs.device)
     return total.index_add(0, batch.owner, logprobs) / batch.lengths
-
-
-def save_reward_model(
-    model: RewardModel, backbone: Model, own: dict[str, Tensor], tokenizer: Any, sft_folder: str, folder: Path
-) -> None:
-    """`backbone/` (a causal LM), `head.safetensors`, `reward.json`, and `sft/` when its log-probability counts.
-
-    `backbone` is the trained one with plain weights, `own` what the reward model has besides (adapters.save_reward).
-    """
-    if model.uses_logprob:
-        save_causal_lm(load_causal_lm(sft_folder), tokenizer, folder / "sft")
-    save_causal_lm(backbone, tokenizer, folder / "backbone")
-    save_file({name: value.detach().cpu().contiguous() for name, value in own.items()}, folder / "head.safetensors")
-    about = {"readout": model.readout, "logprob_weight": model.uses_logprob, "format": 1}
-    (folder / REWARD_FILE).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-
-
-def load_reward_model(
-    path: str, device: torch.device | None = None, weights: str = "float32"
-) -> tuple[RewardModel, Model | None]:
-    """The reward model and, when it weighs log-probabilities, its SFT model; `weights` as in load_causal_lm.
-
-    Raises JobError.
-    """
-    folder = Path(path)
-    if not (folder / REWARD_FILE).is_file():
-        raise JobError(f"{path} is no reward model ({REWARD_FILE} is missing); give the checkpoint of a reward job.")
-    about = _read_json(folder / REWARD_FILE)
-    try:
-        model = RewardModel(
-            load_causal_lm(str(folder / "backbone"), weights=weights), about["readout"], about["logprob_weight"]
-        )
-        own = load_file(folder / "head.safetensors")
-        own["logprob_weight"] = own["logprob_weight"].view(1)  # older checkpoints have a scalar
-        missing = [name for name in model.state_dict() if not name.startswith("backbone.") and name not in own]
-        if missing:
-            raise JobError(f"{path} lacks {', '.join(missing)}; train the reward model again.")
-        model.load_state_dict(own, strict=False)
-    except (KeyError, RuntimeError, OSError) as error:
-        raise JobError(f"The reward model {path} cannot be loaded ({error}); train it again.") from None
-    where = device or torch.device("cpu")
-    sft = load_causal_lm(str(folder / "sft"), where, weights=weights) if model.uses_logprob else None
-    return model.to(where).eval(), sft
 
 
 def same_weights(a: Model, b: Model) -> bool:

@@ -1,8 +1,9 @@
 """What PPO and its relatives share: rollout, scores, the KL to the reference, one optimiser step, PPO-ptx, EMA, resume.
 
-A relative says two things of its own: what a sampled token is worth (`advantages`), and the loss of a microbatch
-(`losses`). The steps are numbered in the papers' order (InstructGPT section 3.5 eq. 2 and C.4; Ziegler et al.
-section 2); "detail n" is the list of what decides whether PPO on language models is right, which the tests go through.
+A relative (ppo.py, a2c.py, rloo.py, grpo.py) says two things of its own: what a sampled token is worth (`advantages`),
+and the loss of a microbatch (`losses`). The steps are numbered in the papers' order (InstructGPT section 3.5 eq. 2 and
+C.4; Ziegler et al. section 2); "detail n" is the list of what decides whether PPO on language models is right, which
+the tests go through.
 """
 
 from __future__ import annotations
@@ -23,12 +24,10 @@ from training.job import Drained, Job, JobError, set_up
 from training.models import (
     LanguageModel,
     Model,
-    RewardModel,
     autocast,
     check_context,
     hidden_states,
     load_causal_lm,
-    load_reward_model,
     mean_logprobs,
     response_logprobs,
     same_weights,
@@ -36,6 +35,7 @@ from training.models import (
 from training.optimiser import Updater, learning_rate
 from training.packing import Packed, length_mask, pack, pad_flat
 from training.ranks import plain
+from training.reward_model import RewardModel, load_reward_model
 from training.rl_math import adapt_kl_coef, end_penalty, kl_penalty_rewards
 
 C = TypeVar("C", bound=PolicyGradientConfig)
@@ -142,6 +142,7 @@ class PolicyGradient(Generic[C]):
     # -- what an algorithm says ------------------------------------------------------------------------------
 
     value_lr = 0.0
+    per_response = False  # whether a step's loss is a mean over responses (RLOO, GRPO) and not over their tokens
 
     def value_network(self) -> RewardModel | None:
         """A network that trains beside the policy; none unless the algorithm has one."""
@@ -356,6 +357,8 @@ class PolicyGradient(Generic[C]):
         """9. One optimiser step on one minibatch: policy, value and (PPO-ptx) pretraining gradients together."""
         config, moves = self.config, self.moves(iteration)
         tokens = sum(groups[at].tokens for micro in minibatch for at in micro)
+        responses = sum(len(groups[at].responses) for micro in minibatch for at in micro)
+        count = responses if self.per_response else tokens
         ptx = self.ptx_batch(step) if moves and self.ptx else []
         sums: dict[str, Tensor] = {}
         self.updater.module.train(config.train_mode())
@@ -367,10 +370,13 @@ class PolicyGradient(Generic[C]):
             with self.updater.microbatch(last=number == len(dealt) and not ptx):
                 with autocast(self.device, config.precision):
                     loss, reported = self.losses(batch, stored, moves)
-                self.updater.backward(weight * loss / tokens)
+                self.updater.backward(weight * loss / count)
             for name, total in reported.items():
                 sums[name] = sums.get(name, torch.zeros(())) + weight * total.detach().cpu()
-        metrics = {name: self.ranks.sum(total).item() / tokens for name, total in sums.items()}
+        metrics = {
+            name: self.ranks.sum(total).item() / (count if name.startswith("loss/") else tokens)
+            for name, total in sums.items()
+        }
         if ptx:
             metrics["loss/ptx"] = self.ptx_backward(ptx)
         metrics.update(self.updater.step(share))

@@ -11,13 +11,13 @@ import sys
 import torch
 from torch import Tensor
 
-from training.adapters import make_trainable
 from training.config import PPOConfig
+from training.critic import estimate_advantages, make_critic
 from training.job import Job, run_program
-from training.models import RewardModel, load_causal_lm, load_reward_model
 from training.packing import Packed
 from training.policy_gradient import PolicyGradient, Rollout
-from training.rl_math import approx_kl, gae, group_baseline, masked_whiten, policy_loss, value_loss
+from training.reward_model import RewardModel
+from training.rl_math import approx_kl, group_baseline, masked_whiten, policy_loss, value_loss
 
 
 class PPO(PolicyGradient[PPOConfig]):
@@ -25,21 +25,10 @@ class PPO(PolicyGradient[PPOConfig]):
 
     def value_network(self) -> RewardModel | None:
         """2. The value network is a network of its own and starts as the reward model (Stiennon section 3.4)."""
-        config = self.config
-        if config.advantage != "gae":
+        if self.config.advantage != "gae":
             return None
-        self.value_lr = config.value_lr
-        if config.value_init == "reward":
-            value = load_reward_model(config.reward_model, self.device)[0]
-        else:
-            value = RewardModel(load_causal_lm(config.policy, self.device), "last", False).to(self.device)
-        make_trainable(value.backbone, config)
-        value.logprob_weight.requires_grad_(False)
-        value.head.bias.data -= value.shift
-        if config.value_head_zero:
-            torch.nn.init.zeros_(value.head.weight)
-            torch.nn.init.zeros_(value.head.bias)
-        return value
+        self.value_lr = self.config.value_lr
+        return make_critic(self.config, self.device)
 
     def moves(self, iteration: int) -> bool:
         """Not while the value network warms up."""
@@ -48,14 +37,13 @@ class PPO(PolicyGradient[PPOConfig]):
     def advantages(self, rollout: Rollout) -> None:
         """7. Advantages and returns over the whole rollout; whitened with the mask (detail 11)."""
         config, real = self.config, rollout.mask
+        if config.advantage == "gae":
+            estimate_advantages(rollout, config)
+            return
         rewards = rollout.rewards
         if config.whiten_rewards:
             rewards = masked_whiten(rewards, real, shift_mean=False)
-        if config.advantage == "gae":
-            advantages, returns = gae(rewards, rollout.padded("values"), real, config.gamma, config.lam)
-            rollout.keep("returns", returns)  # of advantages not whitened (detail 12)
-        else:
-            advantages = group_baseline(rewards.sum(1), rollout.owners).unsqueeze(1) * real
+        advantages = group_baseline(rewards.sum(1), rollout.owners).unsqueeze(1) * real
         if config.whiten_advantages:
             advantages = masked_whiten(advantages, real)
         rollout.keep("advantages", advantages)

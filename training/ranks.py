@@ -36,7 +36,7 @@ class Ranks:
         from accelerate.utils import DistributedDataParallelKwargs
 
         # While a value network warms up the policy is not used; DDP must be told that this may be.
-        unused = DistributedDataParallelKwargs(find_unused_parameters=config.kind == "ppo")
+        unused = DistributedDataParallelKwargs(find_unused_parameters=config.kind in ("ppo", "a2c"))
         self.accelerator = Accelerator(cpu=self.device.type == "cpu", kwargs_handlers=[unused])
         self.index = self.accelerator.process_index
         self.device = self.accelerator.device
@@ -113,6 +113,12 @@ class Ranks:
         """Until all have come here."""
         if self.accelerator is not None:
             self.accelerator.wait_for_everyone()
+
+    def leave(self) -> None:
+        """At the end: all part together. A rank that exits with the group still open may be aborted by its threads."""
+        if self.accelerator is not None:
+            self.accelerator.wait_for_everyone()
+            torch.distributed.destroy_process_group()
 
     @contextmanager
     def whole(self, module: nn.Module) -> Iterator[None]:

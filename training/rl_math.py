@@ -90,6 +90,43 @@ def policy_loss(
     return torch.maximum(plain, clipped), ratio, (clipped > plain).to(ratio.dtype)
 
 
+def reinforce_loss(logprobs: Tensor, advantages: Tensor) -> Tensor:
+    """-A log pi per token, the policy gradient itself (Williams 1992; RLOO, arXiv 2402.14740, section 2).
+
+    Any equal shapes. It is right for samples of the very policy that learns: nothing corrects for an older one.
+    """
+    return -advantages * logprobs
+
+
+def group_normalise(scores: Tensor, groups: Tensor, eps: float = 1e-4) -> Tensor:
+    """(r - mean of the prompt's responses) / (their standard deviation + eps): GRPO (arXiv 2402.03300, 4.1.2).
+
+    scores [R]; groups [R] holds the prompt's number. The standard deviation is that of a sample (divided by n - 1);
+    a response alone in its group gets 0, and so do responses that all score the same.
+    """
+    count = int(groups.max()) + 1
+    zeros = torch.zeros(count, dtype=scores.dtype, device=scores.device)
+    sizes = torch.bincount(groups, minlength=count).to(scores.dtype)
+    mean = zeros.index_add(0, groups, scores) / sizes.clamp(min=1)
+    centred = scores - mean[groups]
+    variance = zeros.index_add(0, groups, centred**2) / (sizes - 1).clamp(min=1)
+    return centred / (variance.sqrt()[groups] + eps)
+
+
+def kl_k3(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    """ref/pi - log(ref/pi) - 1 per token: the KL to the reference (GRPO, arXiv 2402.03300, eq. 4), never negative.
+
+    Any equal shapes; k3 of Schulman's "Approximating KL divergence". Its expectation under pi is KL(pi || ref).
+    """
+    gap = ref_logprobs - logprobs
+    return gap.exp() - gap - 1
+
+
+def squared_error(values: Tensor, returns: Tensor) -> Tensor:
+    """Half the squared error of the values, per token: A2C's value loss (arXiv 1602.01783, section 4)."""
+    return 0.5 * (values - returns) ** 2
+
+
 def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, cliprange: float) -> Tensor:
     """Half the squared error with clipped values, per token (Ziegler's code); the caller takes the mean."""
     clipped = old_values + (values - old_values).clamp(-cliprange, cliprange)
@@ -139,17 +176,20 @@ def rating_importance(ratings: Tensor, floor: float) -> Tensor:
 
 
 def kwise_loss(
-    scores: Tensor, ranks: Tensor, prompts: Tensor, importance: Tensor | None = None
+    scores: Tensor, ranks: Tensor, prompts: Tensor, importance: Tensor | None = None, margins: Tensor | None = None
 ) -> tuple[Tensor, int, Tensor]:
     """InstructGPT eq. 1 for prompts of different K: all pairs of a prompt are one element of weight 1/pairs.
 
-    scores [R]; ranks, prompts, importance as in preference_pairs. Returns (sum over prompts of the mean pair loss,
-    number of prompts that have a pair, pairs put in the right order (equal scores count half) and all pairs as [2]).
+    scores [R]; ranks, prompts, importance as in preference_pairs. margins [R, R] says by how much the better one of a
+    pair (the row) must win: -log sigmoid(r_better - r_worse - margin) (Llama 2, arXiv 2307.09288, eq. 2). Returns (sum
+    over prompts of the mean pair loss, number of prompts that have a pair, pairs put in the right order (equal scores
+    count half) and all pairs as [2]).
     """
     better, worse, weights = preference_pairs(ranks, prompts, importance)
-    margins = scores[better] - scores[worse]
-    loss = (-F.logsigmoid(margins) * weights).sum()
-    right = torch.stack([(margins > 0).sum() + 0.5 * (margins == 0).sum(), torch.tensor(len(margins))])
+    gaps = scores[better] - scores[worse]
+    aims = gaps if margins is None else gaps - margins[better, worse]
+    loss = (-F.logsigmoid(aims) * weights).sum()
+    right = torch.stack([(gaps > 0).sum() + 0.5 * (gaps == 0).sum(), torch.tensor(len(gaps))])
     return loss, torch.unique(prompts[better]).numel(), right
 
 

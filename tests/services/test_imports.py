@@ -45,9 +45,7 @@ def test_too_long_a_line_is_refused(
     assert "longer than" in refused.value.extra["errors"][0]["message"]
 
 
-def test_imported_demonstration_fills_its_prompts_slot(
-    session: Session, make_project: Callable[..., Project]
-) -> None:
+def test_imported_demonstration_fills_its_prompts_slot(session: Session, make_project: Callable[..., Project]) -> None:
     project = make_project(prompt_count=1)
     rows = [{"prompt": "Question 0?", "response": "Yes."}, {"prompt": "Another?", "response": "No."}]
     assert demonstrations.import_demonstrations(session, project, [json.dumps(r).encode() for r in rows]) == 2

@@ -105,9 +105,7 @@ def all_gone(family: list[psutil.Process], seconds: float = 0) -> list[str]:
     """The names of those still alive after so long: empty when all is well."""
 
     def alive() -> list[str]:
-        return [
-            " ".join(one.cmdline()) for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE
-        ]
+        return [" ".join(one.cmdline()) for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 
     until(lambda: not alive(), seconds)
     return alive()

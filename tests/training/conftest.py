@@ -17,13 +17,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from training import dpo, ppo, rejection, reward, sample, sft
+from training import a2c, dpo, grpo, ppo, rejection, reward, rloo, sample, sft
 from training.config import (
+    A2CConfig,
     BaseConfig,
     DPOConfig,
+    GRPOConfig,
     PPOConfig,
     RejectionConfig,
     RewardConfig,
+    RLOOConfig,
     SampleConfig,
     SFTConfig,
 )
@@ -59,6 +62,9 @@ PROGRAMS: dict[str, tuple[type[BaseConfig], Any]] = {
     "ppo": (PPOConfig, ppo.ppo),
     "dpo": (DPOConfig, dpo.dpo),
     "rejection": (RejectionConfig, rejection.rejection),
+    "a2c": (A2CConfig, a2c.a2c),
+    "rloo": (RLOOConfig, rloo.rloo),
+    "grpo": (GRPOConfig, grpo.grpo),
 }
 
 

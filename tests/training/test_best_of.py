@@ -19,9 +19,10 @@ from training.best_of import Judge, best
 from training.config import ConfigError, RejectionConfig, SampleConfig
 from training.data import Codec, load_tokenizer
 from training.decoder import Request, Sampling, decode
-from training.models import load_causal_lm, load_reward_model, mean_logprobs, response_logprobs
+from training.models import load_causal_lm, mean_logprobs, response_logprobs
 from training.packing import pack
 from training.preference_math import best_of_n_kl
+from training.reward_model import load_reward_model
 from training.sample import Source
 
 SHORT = {"max_new_tokens": 12, "max_prompt_tokens": 96, "threads": 1}

@@ -17,9 +17,9 @@ PATHS: dict[str, dict[str, Any]] = {
     "sft": {"model": "m"},
     "sample": {"policies": [{"name": "a", "path": "m"}]},
     "reward": {"model": "m"},
-    "ppo": {"policy": "p", "reward_model": "r"},
     "dpo": {"policy": "p"},
     "rejection": {"model": "m", "reward_model": "r"},
+    **{kind: {"policy": "p", "reward_model": "r"} for kind in ("ppo", "a2c", "rloo", "grpo")},
 }
 
 

@@ -15,8 +15,9 @@ import transformers
 from tests.training.conftest import user, words
 from training.data import Codec, load_tokenizer, micro_batches
 from training.decoder import Request, Sampling, decode, draw, generate, left_pad, truncate
-from training.models import RewardModel, load_causal_lm, mean_logprobs, response_logprobs
+from training.models import load_causal_lm, mean_logprobs, response_logprobs
 from training.packing import pack, unpacked
+from training.reward_model import RewardModel
 from training.rl_math import kwise_loss
 
 KINDS = ["llama", "gpt2", "qwen2"]

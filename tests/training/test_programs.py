@@ -19,8 +19,9 @@ from training.config import PPOConfig
 from training.data import Codec, load_tokenizer
 from training.decoder import Request, Sampling, decode
 from training.job import Job
-from training.models import load_causal_lm, load_reward_model, mean_logprobs, response_logprobs
+from training.models import load_causal_lm, mean_logprobs, response_logprobs
 from training.packing import pack
+from training.reward_model import load_reward_model
 
 SHORT = {"max_new_tokens": 12, "max_prompt_tokens": 96, "threads": 1}
 
@@ -187,11 +188,13 @@ def resumable(kind: str, folders: dict[str, Path], planted: Path, make_job: Call
     if kind == "reward":
         config = {"model": model, "epochs": 4, "max_length": 128, "batch_size": 8, **each}
         return make_job(config, name, rankings=tiny.rankings(60), demonstrations=tiny.demonstrations(8))
-    config = ppo_config(planted, episodes=768, advantage="gae", ema=0.9, kl_target=3.0, **each)
+    config = ppo_config(planted, episodes=768, ema=0.9, kl_target=3.0, **each)
+    config |= {"minibatch_size": 64} if kind in ("a2c", "rloo") else {}
+    config |= {"advantage": "gae"} if kind == "ppo" else {}
     return make_job(config, name, prompts=tiny.prompts(10))
 
 
-@pytest.mark.parametrize("kind", ["sft", "reward", "ppo"])
+@pytest.mark.parametrize("kind", ["sft", "reward", "ppo", "a2c", "rloo", "grpo"])
 def test_a_run_that_was_stopped_and_killed_ends_bit_identical_to_one_that_was_not(
     kind: str, folders: dict[str, Path], planted: Path, make_job: Any
 ) -> None:

@@ -37,18 +37,24 @@ def job(kind: str, folders: dict[str, Path], planted: Path, make_job: Any, name:
         return make_job({**config, **settings}, name, **data)
     config = {
         "policy": str(folders["llama"]), "reward_model": str(planted / "checkpoint"), "episodes": 32, "batch_size": 16,
-        "minibatch_size": 8, "max_new_tokens": 12, "max_prompt_tokens": 96, "advantage": "gae", "value_warmup": 1,
+        "minibatch_size": 16 if kind in ("a2c", "rloo") else 8, "max_new_tokens": 12, "max_prompt_tokens": 96,
         "ptx_coef": 1.0, "ema": 0.9, "lr": 1e-3,
     }  # fmt: skip
+    config |= {"advantage": "gae"} if kind == "ppo" else {}
+    config |= {"value_warmup": 1} if kind in ("ppo", "a2c") else {}
     texts = [{"text": tiny.words(random.Random(at), 5, 20)} for at in range(20)]
     return make_job({**config, **settings}, name, prompts=tiny.prompts(12), pretraining=texts)
 
 
+RELATIVES = ["a2c", "rloo", "grpo"]
+RL = ["ppo", *RELATIVES]
 KINDS = ["sft", "reward", "ppo"]
 
 
-@pytest.mark.parametrize("shard", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "shard"),
+    [*((kind, shard) for kind in KINDS for shard in (False, True)), *((kind, False) for kind in RELATIVES)],
+)
 def test_two_ranks_give_the_weights_of_one(
     kind: str, shard: bool, folders: dict[str, Path], planted: Path, make_job: Any
 ) -> None:
@@ -60,12 +66,12 @@ def test_two_ranks_give_the_weights_of_one(
     assert tiny.start(kind, together).wait(240) == 0, (together / "log.txt").read_text()[-3000:]
     first, second = (tiny.lines(folder / "progress.jsonl")[-1] for folder in (alone, together))
     assert first["step"] == second["step"]
-    name = "objective/scores" if kind == "ppo" else "loss"
+    name = "objective/scores" if kind in RL else "loss"
     assert second["metrics"][name] == pytest.approx(first["metrics"][name], abs=1e-4)
     assert apart(alone, together) < 1e-4
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *RELATIVES])
 def test_accumulated_microbatches_give_the_weights_of_whole_batches(
     kind: str, folders: dict[str, Path], planted: Path, make_job: Any
 ) -> None:
@@ -98,13 +104,13 @@ def test_mixed_precision_stays_near_float32(
         assert losses(mixed)[-1] == pytest.approx(losses(exact)[-1], rel=0.03)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *RELATIVES])
 def test_lora_moves_little_memory_and_saves_a_plain_model(
     kind: str, folders: dict[str, Path], planted: Path, make_job: Any
 ) -> None:
     folder = job(kind, folders, planted, make_job, "lora", lora_rank=4, lr=1e-2, save_every_seconds=1e-3)
     assert tiny.run(kind, folder) == 0
-    source = folders["llama" if kind == "ppo" else "qwen2"]
+    source = folders["llama" if kind in RL else "qwen2"]
     part = "checkpoint/backbone" if kind == "reward" else "checkpoint"
     before, after = load_file(source / "model.safetensors"), load_file(folder / part / "model.safetensors")
     assert before.keys() == after.keys(), "a checkpoint is a plain folder of the same architecture"

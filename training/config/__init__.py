@@ -8,25 +8,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from training.config.a2c import A2CConfig
 from training.config.base import BaseConfig, ConfigError, Policy
 from training.config.dpo import DPOConfig
+from training.config.grpo import GRPOConfig
 from training.config.optimiser import Optimiser
 from training.config.ppo import PPOConfig
 from training.config.presets import PRESETS
 from training.config.rejection import RejectionConfig
 from training.config.reward import RewardConfig
+from training.config.rloo import RLOOConfig
 from training.config.sample import SampleConfig
 from training.config.sft import SFTConfig
 
 __all__ = [
     "CONFIGS",
     "PRESETS",
+    "A2CConfig",
     "BaseConfig",
     "ConfigError",
     "DPOConfig",
+    "GRPOConfig",
     "Optimiser",
     "PPOConfig",
     "Policy",
+    "RLOOConfig",
     "RejectionConfig",
     "RewardConfig",
     "SFTConfig",
@@ -41,6 +47,9 @@ CONFIGS: dict[str, type[BaseConfig]] = {
     "ppo": PPOConfig,
     "dpo": DPOConfig,
     "rejection": RejectionConfig,
+    "a2c": A2CConfig,
+    "rloo": RLOOConfig,
+    "grpo": GRPOConfig,
 }
 
 

@@ -25,8 +25,6 @@ class PolicyGradientConfig(Optimiser):
     lr_final: float = setting(0.2, "Learning rate at the end, as a share of the peak.", 0, 1)
     warmup_steps: int = setting(4, "Optimiser steps of linear warm-up.", 0)
     adam_eps: float = setting(1e-5, "Adam epsilon.", above=0)
-    whiten_advantages: bool = setting(True, "Whiten the advantages over the real tokens of the rollout.")
-    cliprange: float = setting(0.2, "Clip range of the ratio.", above=0)
     kl_coef: float = setting(0.03, "KL coefficient beta (its starting value when a target is given).", 0)
     kl_target: float = setting(0.0, "KL per response, in nats, that an adaptive beta aims at; 0 keeps beta fixed.", 0)
     kl_horizon: float = setting(10000.0, "Episodes over which the adaptive beta moves.", above=0)
@@ -49,3 +47,28 @@ class PolicyGradientConfig(Optimiser):
         if self.minibatch_size > self.batch_size:
             return {"minibatch_size": f"must not exceed batch_size ({self.batch_size})."}
         return super().check_together()
+
+    def check_on_policy(self) -> dict[str, str]:
+        """Errors of an algorithm whose gradient holds for samples of the very policy that takes the step."""
+        if self.inner_epochs != 1:
+            return {"inner_epochs": f"must be 1 in {self.kind}, whose samples serve one step; or choose ppo or grpo."}
+        if self.minibatch_size != self.batch_size:
+            return {"minibatch_size": f"must equal batch_size ({self.batch_size}) in {self.kind}: one step a rollout."}
+        return {}
+
+
+@dataclass(kw_only=True)
+class CriticConfig(PolicyGradientConfig):
+    """A value network beside the policy, and the advantages that it gives (arXiv 1506.02438)."""
+
+    value_init: str = setting(
+        "reward", "Value network starts as the reward model or as the policy.", choices=("reward", "policy")
+    )
+    value_head_zero: bool = setting(False, "Start the value head at zero instead of the reward head.")
+    value_warmup: int = setting(2, "Rollouts that train the value network alone, before the policy moves.", 0)
+    value_lr: float = setting(3e-4, "Peak learning rate of the value network.", above=0, maximum=1)
+    gamma: float = setting(1.0, "Discount.", above=0, maximum=1)
+    lam: float = setting(0.95, "Lambda of generalised advantage estimation.", 0, 1)
+    vf_coef: float = setting(0.5, "Weight of the value loss.", 0)
+    whiten_rewards: bool = setting(False, "Whiten the rewards, keeping their mean.")
+    whiten_advantages: bool = setting(True, "Whiten the advantages over the real tokens of the rollout.")

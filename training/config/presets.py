@@ -1,5 +1,8 @@
 """The papers' numbers, by preset and program; what is not named here keeps its default.
 
+The papers ran PPO only. A2C, RLOO and GRPO take their episodes, batch, learning rate and KL coefficient, with one step
+a rollout where the algorithm wants it and as many samples of a prompt as it needs.
+
 "starter" is the defaults themselves: the tiny built-in model on two CPU cores. "instructgpt" is arXiv 2203.02155,
 appendix C; "stiennon" is arXiv 2009.01325, appendix B. What these papers did not do stands beside them in their sizes:
 DPO as in arXiv 2305.18290, appendix B (beta .5 is its TL;DR), SFT on the best of N with their SFT's learning rate.
@@ -9,8 +12,33 @@ from __future__ import annotations
 
 from typing import Any
 
+_INSTRUCTGPT_RL: dict[str, Any] = {
+    "episodes": 256_000,
+    "batch_size": 512,
+    "lr": 9.65e-6,
+    "lr_final": 1.0,
+    "warmup_steps": 10,
+    "kl_coef": 0.02,
+    "ptx_coef": 27.8,
+    "ema": 0.992,
+    "precision": "bf16",
+    "max_new_tokens": 1024,
+    "max_prompt_tokens": 1024,
+}
+_STIENNON_RL: dict[str, Any] = {
+    "episodes": 1_000_000,
+    "batch_size": 512,
+    "lr": 1.5e-5,
+    "lr_final": 0.0,
+    "warmup_steps": 0,
+    "kl_coef": 0.05,
+    "precision": "bf16",
+    "max_new_tokens": 48,
+    "max_prompt_tokens": 1024,
+}
+
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "starter": {"sft": {}, "sample": {}, "reward": {}, "ppo": {}, "dpo": {}, "rejection": {}},
+    "starter": {kind: {} for kind in ("sft", "sample", "reward", "ppo", "a2c", "rloo", "grpo", "dpo", "rejection")},
     "instructgpt": {
         "sft": {
             "epochs": 16,
@@ -34,23 +62,13 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "max_length": 2048,
         },
         "ppo": {
-            "episodes": 256_000,
-            "batch_size": 512,
+            **_INSTRUCTGPT_RL,
             "minibatch_size": 64,
             "inner_epochs": 1,
             "samples_per_prompt": 1,
-            "lr": 9.65e-6,
-            "lr_final": 1.0,
-            "warmup_steps": 10,
             "advantage": "gae",
             "value_lr": 9e-6,
             "lam": 0.95,
-            "kl_coef": 0.02,
-            "ptx_coef": 27.8,
-            "ema": 0.992,
-            "precision": "bf16",
-            "max_new_tokens": 1024,
-            "max_prompt_tokens": 1024,
             "value_warmup": 0,
         },
         "dpo": {
@@ -74,6 +92,15 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "max_prompt_tokens": 1024,
             "max_new_tokens": 1024,
         },
+        "a2c": {
+            **_INSTRUCTGPT_RL,
+            "minibatch_size": 512,
+            "samples_per_prompt": 1,
+            "value_lr": 9e-6,
+            "value_warmup": 0,
+        },
+        "rloo": {**_INSTRUCTGPT_RL, "minibatch_size": 512},
+        "grpo": {**_INSTRUCTGPT_RL, "minibatch_size": 64, "inner_epochs": 1},
     },
     "stiennon": {
         "sft": {
@@ -97,21 +124,13 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "max_length": 2048,
         },
         "ppo": {
-            "episodes": 1_000_000,
-            "batch_size": 512,
+            **_STIENNON_RL,
             "minibatch_size": 64,
             "inner_epochs": 4,
             "samples_per_prompt": 1,
-            "lr": 1.5e-5,
-            "lr_final": 0.0,
-            "warmup_steps": 0,
             "advantage": "gae",
             "value_lr": 1.5e-5,
             "lam": 0.95,
-            "kl_coef": 0.05,
-            "precision": "bf16",
-            "max_new_tokens": 48,
-            "max_prompt_tokens": 1024,
             "value_warmup": 0,
         },
         "dpo": {
@@ -135,5 +154,14 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "max_prompt_tokens": 1024,
             "max_new_tokens": 48,
         },
+        "a2c": {
+            **_STIENNON_RL,
+            "minibatch_size": 512,
+            "samples_per_prompt": 1,
+            "value_lr": 1.5e-5,
+            "value_warmup": 0,
+        },
+        "rloo": {**_STIENNON_RL, "minibatch_size": 512},
+        "grpo": {**_STIENNON_RL, "minibatch_size": 64, "inner_epochs": 4},
     },
 }

@@ -17,7 +17,7 @@ class RewardConfig(Optimiser):
 
     model: str = setting(help="Folder of the SFT model: backbone, and the log-probability's model.")
     epochs: int = setting(1, "Passes over the rankings; the papers use exactly 1, more overfits.", 1, 100)
-    batch_size: int = setting(16, "Rankings (prompts) per optimiser step.", 1)
+    batch_size: int = setting(16, "Prompts per optimiser step, each with all rankings of its responses.", 1)
     micro_batch_tokens: int = setting(4096, "Tokens, padding included, per forward and backward.", 16)
     lr: float = setting(5e-4, "Peak learning rate.", above=0, maximum=1)
     head_lr_scale: float = setting(20.0, "Learning rate of head and log-probability weight, times lr.", above=0)
@@ -36,6 +36,15 @@ class RewardConfig(Optimiser):
         choices=("rating", "equal"),
     )
     rating_floor: float = setting(0.3, "Weight of a pair whose ratings are equal, in points of the rating.", 0, 100)
+    simulated_weight: float = setting(
+        1.0, "Weight of rankings that a program made (`simulated` in the row), times the row's; 0 leaves them out.", 0
+    )
+    ai_weight: float = setting(
+        1.0, "Weight of rankings that a model made (`ai` in the row), times the row's; 0 leaves them out.", 0
+    )
+    ensemble: int = setting(
+        1, "Reward models trained one after the other, each with a seed of its own; their mean is the score.", 1, 64
+    )
     packed: bool = setting(True, "All responses of a prompt in one row; else one row per response.")
     dropout: float = setting(0.0, "Dropout where the architecture has any.", 0, 0.9)
     max_length: int = setting(512, "Longest prompt and response together, in tokens; longer responses are left out.", 8)

@@ -1,0 +1,51 @@
+"""What a row of `rankings.jsonl` says besides its order: whose it is, its weight, by how much a response must win."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from training.job import JobError
+
+
+@dataclass
+class Label:
+    """`group` of its labeler ("" where none is named); `margins` [K][K]: by how much response i must score above j."""
+
+    group: str = ""
+    weight: float = 1.0
+    simulated: bool = False
+    ai: bool = False
+    margins: list[list[float]] | None = None
+
+
+def read_label(row: dict[str, Any], kept: Sequence[int], where: str) -> Label:
+    """The label of a ranking row whose responses `kept` are used. Raises JobError."""
+    return Label(
+        group=str(row.get("labeler_group") or ""),
+        weight=_number(row.get("weight", 1), "weight", where, 0),
+        simulated=row.get("simulated") is True,
+        ai=row.get("ai") is True,
+        margins=_margins(row.get("margin"), len(row["responses"]), kept, where),
+    )
+
+
+def _margins(value: Any, count: int, kept: Sequence[int], where: str) -> list[list[float]] | None:
+    """`margin`: one number for all pairs, or K lists of K, [i][j] for "response i is better than response j"."""
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        number = _number(value, "margin", where)
+        return [[number] * len(kept) for _ in kept]
+    if len(value) != count or not all(isinstance(line, list) and len(line) == count for line in value):
+        raise JobError(f"{where}: margin must be a number, or {count} lists of {count} numbers, one for each pair.")
+    return [[_number(value[i][j], "margin", where) for j in kept] for i in kept]
+
+
+def _number(value: Any, name: str, where: str, minimum: float = -math.inf) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < minimum:
+        words = "a number" if minimum == -math.inf else f"a number of {minimum:g} or more"
+        raise JobError(f"{where}: {name} must be {words}, not {value!r}.")
+    return float(value)
