@@ -140,6 +140,16 @@ class Updater:
             options=options,
         )  # fmt: skip
 
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Take over weights of what trains, as `state` gave them."""
+        if self.ranks.size == 1:
+            self.module.load_state_dict(weights, strict=False)
+            return
+        from torch.distributed.checkpoint import state_dict as sharded
+
+        options = sharded.StateDictOptions(full_state_dict=True, broadcast_from_rank0=True, strict=False)
+        sharded.set_model_state_dict(self.module, weights, options=options)  # type: ignore[arg-type]
+
     def weights(self) -> dict[str, Tensor]:
         """All weights of the module, whole, for saving. Every rank must ask; the first gets them."""
         if not self.ranks.sharded:

@@ -18,6 +18,7 @@ from training.adapters import below, load_trainable, save_policy, trainable
 from training.config import SFTConfig
 from training.conversations import Conversation, fill_rows, pack_conversations, read_conversations
 from training.data import Codec, bucketed_batches, load_tokenizer, micro_batches, split_rows
+from training.epoch_choice import EpochChoice
 from training.job import Job, JobError, run_program, set_up
 from training.models import LanguageModel, Model, autocast, check_context
 from training.optimiser import Updater, learning_rate
@@ -96,6 +97,7 @@ def fine_tune(job: Job[C], ranks: Ranks) -> dict[str, Any]:
     trained = LanguageModel(model)
     updater = Updater(ranks, trained, [{"params": trainable(trained)}], config)
     step, epoch_losses = 0, []
+    choice = EpochChoice(updater, codec, validation, config) if config.choose_by and validation else None
 
     # 3. Resume: weights, optimiser, random numbers and the cursor, all from one state.
     state = job.load_state()
@@ -103,9 +105,14 @@ def fine_tune(job: Job[C], ranks: Ranks) -> dict[str, Any]:
         updater.restore(state["updater"])
         checkpoints.restore_rng(state["rng"])
         step, epoch_losses = state["step"], state["epoch_losses"]
+        if choice is not None:
+            choice.restore(state["choice"])
 
     def snapshot() -> dict[str, Any]:
-        return {"updater": updater.state(), "rng": checkpoints.rng_state(), "epoch_losses": epoch_losses}
+        chosen = choice.state() if choice else {}
+        return {
+            "updater": updater.state(), "rng": checkpoints.rng_state(), "epoch_losses": epoch_losses, "choice": chosen
+        }  # fmt: skip
 
     # 4. Epochs: batches of like length in an order that the seed and the epoch decide.
     while step < steps:
@@ -128,23 +135,30 @@ def fine_tune(job: Job[C], ranks: Ranks) -> dict[str, Any]:
         mean = ranks.sum(total).item() / tokens
         metrics = {"loss": mean, "lr": config.lr * share, **norms, "epoch": step / per_epoch}
 
-        # 5. Validation loss after each epoch (it overfits after the first while preference still improves).
+        # 5. After each epoch the validation loss (it overfits after the first while preference still improves), and
+        #    where there is a reward model, what it says of samples.
         if step % per_epoch == 0 and validation:
             metrics["loss/validation"] = validation_loss(updater.module, validation, config, ranks)
             epoch_losses.append(metrics["loss/validation"])
+            if choice is not None:
+                metrics["objective/scores"] = choice.consider()
         job.progress.write(step, steps, "sft", metrics, always=step % per_epoch == 0)
         job.save_state_when_due(step, snapshot)
 
-    # 6. The result.
+    # 6. The result: the last epoch, or the one that the reward model prefers.
+    result = {"demonstrations": len(train), "validation": len(validation), "loss/validation": epoch_losses}
+    if choice is not None:
+        result |= {"objective/scores": choice.scores, "epoch": choice.keep_best()}
     weights = below(updater.weights(), "model.")
     job.write_checkpoint(lambda folder: save_policy(model, weights, codec.tokenizer, config.model, config, folder))
-    return {"demonstrations": len(train), "validation": len(validation), "loss/validation": epoch_losses}
+    return result
 
 
 def sft(job: Job[SFTConfig]) -> None:
     """The whole program; see the module's head."""
     result = fine_tune(job, set_up(job))
-    job.finish({"model": job.config.model}, result)
+    parents = {"model": job.config.model} | ({"choose_by": job.config.choose_by} if job.config.choose_by else {})
+    job.finish(parents, result)
 
 
 if __name__ == "__main__":

@@ -260,6 +260,11 @@ def wait_for_step(folder: Path, step: int) -> None:
     raise AssertionError((folder / "log.txt").read_text())
 
 
+def result(folder: Path) -> dict[str, Any]:
+    metrics: dict[str, Any] = json.loads((folder / "run.json").read_text())["metrics"]
+    return metrics
+
+
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return {
         f"{path.parent.name}/{name}": tensor

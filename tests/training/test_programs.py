@@ -26,11 +26,6 @@ from training.reward_model import load_reward_model
 SHORT = {"max_new_tokens": 12, "max_prompt_tokens": 96, "threads": 1}
 
 
-def result(folder: Path) -> dict[str, Any]:
-    metrics: dict[str, Any] = json.loads((folder / "run.json").read_text())["metrics"]
-    return metrics
-
-
 # -- each algorithm end to end -------------------------------------------------------------------------------
 
 
@@ -38,7 +33,7 @@ def test_sft_lowers_the_loss_and_leaves_a_transformers_folder(folders: dict[str,
     config = {"model": str(folders["qwen2"]), "epochs": 3, "max_length": 128, "max_prompt_tokens": 100, "threads": 1}
     folder = make_job(config, demonstrations=tiny.demonstrations(48))
     assert tiny.run("sft", folder) == 0
-    losses = result(folder)["loss/validation"]
+    losses = tiny.result(folder)["loss/validation"]
     assert losses[-1] < losses[0]
     assert checkpoints.verify(folder / "checkpoint")
     load_causal_lm(str(folder / "checkpoint"))
@@ -59,7 +54,7 @@ def test_sft_learns_the_response_only_and_its_end_token(folders: dict[str, Path]
 
 
 def test_reward_beats_the_logprob_baseline_on_a_planted_preference(planted: Path) -> None:
-    metrics = result(planted)
+    metrics = tiny.result(planted)
     assert metrics["accuracy"] > 0.8
     assert metrics["accuracy"] > metrics["accuracy/logprob_baseline"]
 

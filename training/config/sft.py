@@ -30,3 +30,7 @@ class SFTConfig(Optimiser):
     validation_share: float = setting(
         0.05, "Share held out for the validation loss when no row has the split 'validation'.", 0, 0.5
     )
+    choose_by: str = setting(
+        "", "Folder of a reward model: the epoch whose samples it scores best is kept. Empty keeps the last epoch."
+    )
+    choose_prompts: int = setting(128, "Held-out prompts that are sampled after each epoch to choose it.", 1)
