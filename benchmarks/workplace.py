@@ -16,6 +16,7 @@ import json
 import random
 import shutil
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -51,7 +52,7 @@ async def work_in_browsers(
 
         async def work(number: int, session_token: str) -> None:
             rng = random.Random(number)
-            await asyncio.sleep(pause * number / len(session_tokens))  # they do not all sit down in one instant
+            await asyncio.sleep(pause * number / len(session_tokens))
             context = await browser.new_context(viewport={"width": 1440, "height": 900})
             page = await open_first(context, place, session_token)
             page.on("console", lambda message: seen.errors.extend([message.text] if message.type == "error" else []))
@@ -65,6 +66,13 @@ async def work_in_browsers(
         await asyncio.gather(*(work(number, token) for number, token in enumerate(session_tokens)))
         await browser.close()
     return seen
+
+
+def sit_down(people: list[Labeler], seconds: float) -> None:
+    """Begin one after the other: they do not all sit down in one instant."""
+    for person in people:
+        person.start()
+        time.sleep(seconds / len(people))
 
 
 def stored_from_browsers() -> int:
@@ -91,8 +99,7 @@ def main() -> int:
             session_tokens = [make_browser_labeler(session, name) for name in names]
         tally, until = Tally(), time.monotonic() + options.seconds
         people = [Labeler(place, token, tally, n, options.pause, until) for n, token in enumerate(place.tokens)]
-        for person in people:
-            person.start()
+        threading.Thread(target=sit_down, args=(people, options.pause), daemon=True).start()
         seen = asyncio.run(work_in_browsers(place, session_tokens, options.responses, options.pause, until))
         for person in people:
             person.join()
