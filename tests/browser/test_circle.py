@@ -114,6 +114,7 @@ def write(labeler: Person, base: str, text: str) -> None:
         page.get_by_role("button", name=re.compile("Next")).first.click()
     if "/guidelines" in page.url:
         page.get_by_role("button", name="I have read this").click()
+    page.locator("body[data-ready]").wait_for()  # before that its keys do nothing
     page.locator("textarea#answer").fill(text)
     before = page.url
     page.keyboard.press("Control+Enter")
