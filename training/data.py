@@ -243,6 +243,43 @@ def bucketed_batches(lengths: Sequence[int], batch_size: int, seed: int) -> list
     return [batches[at] for at in torch.randperm(len(batches), generator=generator).tolist()]
 
 
+class Epochs:
+    """The batches of a program's steps, epoch after epoch, each in an order that the seed and the epoch decide."""
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
+        self._epoch, self._batches = 0, bucketed_batches(lengths, batch_size, seed * 1000)
+
+    def __len__(self) -> int:
+        """Steps in one epoch."""
+        return len(self._batches)
+
+    def batch(self, step: int) -> list[int]:
+        """The row numbers of a step, counted from 0 over all epochs."""
+        epoch, at = divmod(step, len(self))
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._batches = bucketed_batches(self.lengths, self.batch_size, self.seed * 1000 + epoch)
+        return self._batches[at]
+
+    def ends_with(self, step: int) -> bool:
+        """Whether so many steps make whole epochs."""
+        return step % len(self) == 0
+
+
+def cycle(size: int, count: int, turn: int, seed: int) -> list[int]:
+    """`count` of `size` things for the turn-th time: all of them in a new order for each pass, by the seed."""
+    orders: dict[int, list[int]] = {}
+    chosen = []
+    for at in range(turn * count, (turn + 1) * count):
+        passed, place = divmod(at, size)
+        if passed not in orders:
+            generator = torch.Generator().manual_seed(seed * 7919 + passed)
+            orders[passed] = torch.randperm(size, generator=generator).tolist()
+        chosen.append(orders[passed][place])
+    return chosen
+
+
 def micro_batches(rows: Sequence[int], lengths: Sequence[int], tokens: int) -> list[list[int]]:
     """Split a batch so that rows x longest row, padding included, stays within `tokens` (one row always fits)."""
     ordered = sorted(rows, key=lambda row: lengths[row])

@@ -21,7 +21,7 @@ from torch import Tensor
 from training import checkpoints
 from training.adapters import below, load_trainable, save_policy, trainable
 from training.config import DPOConfig
-from training.data import Codec, Ranking, bucketed_batches, load_tokenizer, micro_batches
+from training.data import Codec, Epochs, Ranking, load_tokenizer, micro_batches
 from training.decoder import Request, Sampling, decode
 from training.job import Job, run_program, set_up
 from training.models import LanguageModel, Model, check_context, context_length
@@ -37,7 +37,6 @@ from training.preference_math import (
     slic_loss,
 )
 from training.preferences import (
-    Item,
     Module,
     Preferences,
     all_logprobs,
@@ -46,8 +45,8 @@ from training.preferences import (
     read_preferences,
     read_targets,
     reference_logprobs,
-    width,
 )
+from training.rankings import Item, width
 from training.ranks import Ranks, plain
 from training.rl_math import preference_pairs
 
@@ -178,11 +177,10 @@ def dpo(job: Job[DPOConfig]) -> None:
     targets = read_targets(job, codec)
     model = load_trainable(config.policy, ranks.device, config)
     check_context(model, codec, config.max_length, "max_length")
-    widths = [width(item) for item in train.items]
 
     # 2. Optimiser and schedule over all epochs.
-    per_epoch = len(bucketed_batches(widths, config.batch_size, 0))
-    steps = config.epochs * per_epoch
+    epochs = Epochs([width(item) for item in train.items], config.batch_size, config.seed)
+    steps = config.epochs * len(epochs)
     trained = LanguageModel(model)
     updater = Updater(ranks, trained, [{"params": trainable(trained)}], config)
     step, assessed = 0, {}
@@ -211,15 +209,12 @@ def dpo(job: Job[DPOConfig]) -> None:
 
     # 4. Passes over the rankings, `batch_size` prompts a step.
     while step < steps:
-        epoch, at = divmod(step, per_epoch)
-        if at == 0 or "batches" not in locals():
-            batches = bucketed_batches(widths, config.batch_size, config.seed * 1000 + epoch)
         share = learning_rate(step, steps, config.lr_final, config.warmup_steps)
-        metrics = update(updater, train, batches[at], draw_targets(targets, config, step), share, config)
+        metrics = update(updater, train, epochs.batch(step), draw_targets(targets, config, step), share, config)
         step += 1
 
         # 5. After each epoch: the same on held-out rankings, and the KL to the reference on the policy's own answers.
-        ended = step % per_epoch == 0
+        ended = epochs.ends_with(step)
         if ended and validation.rankings:
             assessed = assess(updater, validation, codec, step, config)
             metrics.update(assessed)

@@ -8,7 +8,6 @@ hidden state, which the decoder (sample.py) and the packed forward (packing.py) 
 from __future__ import annotations
 
 import json
-import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -214,8 +213,3 @@ def same_weights(a: Model, b: Model) -> bool:
     """True when two models hold the same numbers, so that one forward serves both."""
     left, right = a.state_dict(), b.state_dict()
     return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
-
-
-def remove_partial(folder: Path) -> None:
-    """Delete a folder that a crash left behind."""
-    shutil.rmtree(folder, ignore_errors=True)

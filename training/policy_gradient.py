@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from training import checkpoints
 from training.adapters import adapters_off, below, load_trainable, save_policy, trainable
 from training.config.policy_gradient import PolicyGradientConfig
-from training.data import Codec, Prompt, load_tokenizer, micro_batches, read_prompts, read_rows
+from training.data import Codec, Prompt, cycle, load_tokenizer, micro_batches, read_prompts, read_rows
 from training.decoder import Completion, Request, Sampling, decode
 from training.job import Drained, Job, JobError, set_up
 from training.models import (
@@ -208,17 +208,7 @@ class PolicyGradient(Generic[C]):
     def draw_prompts(self, iteration: int) -> list[Prompt]:
         """The rollout's prompts: the list in a new order for each pass, a pure function of the seed."""
         count = self.config.batch_size // self.config.samples_per_prompt
-        chosen = []
-        for at in range(iteration * count, (iteration + 1) * count):
-            turn, place = divmod(at, len(self.prompts))
-            chosen.append(self.prompts[self._order(turn)[place]])
-        return chosen
-
-    def _order(self, turn: int) -> list[int]:
-        if getattr(self, "_turn", None) != turn:
-            generator = torch.Generator().manual_seed(self.config.seed * 7919 + turn)
-            self._turn, self._permutation = turn, torch.randperm(len(self.prompts), generator=generator).tolist()
-        return self._permutation
+        return [self.prompts[at] for at in cycle(len(self.prompts), count, iteration, self.config.seed)]
 
     # -- one iteration ---------------------------------------------------------------------------------------
 

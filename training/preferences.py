@@ -11,14 +11,14 @@ from torch import Tensor
 from training.adapters import adapters_off
 from training.config import DPOConfig
 from training.conversations import read_demonstrations
-from training.data import Codec, Ranking, micro_batches, read_rankings, split_rows
+from training.data import Codec, Ranking, cycle, read_rankings, split_rows
 from training.job import Job, JobError
 from training.models import LanguageModel, autocast, load_causal_lm
-from training.packing import pack, unpacked
 from training.preference_math import sequence_logprobs
+from training.rankings import Item
 from training.ranks import Ranks, plain
+from training.scoring import by_item, pack_items
 
-Item = tuple[Sequence[int], Sequence[Sequence[int]]]  # a prompt and its responses
 Module = torch.nn.Module  # a LanguageModel, maybe under accelerate's wrapper
 
 
@@ -35,11 +35,6 @@ class Preferences:
     def items(self) -> list[Item]:
         """The rankings' prompts and responses."""
         return [(row.prompt, row.responses) for row in self.rankings]
-
-
-def width(item: Item) -> int:
-    """Tokens of a packed row."""
-    return len(item[0]) + sum(len(response) for response in item[1])
 
 
 def read_preferences(job: Job[DPOConfig], codec: Codec) -> tuple[Preferences, Preferences]:
@@ -83,12 +78,7 @@ def read_targets(job: Job[DPOConfig], codec: Codec) -> list[Item]:
 
 def draw_targets(targets: Sequence[Item], config: DPOConfig, step: int) -> list[Item]:
     """The SFT targets of a step, `batch_size` of them: the list in a new order for each pass, by the seed."""
-    places = range(step * config.batch_size, (step + 1) * config.batch_size if targets else 0)
-    orders: dict[int, list[int]] = {}
-    for turn in {at // len(targets) for at in places}:
-        generator = torch.Generator().manual_seed(config.seed * 7919 + turn)
-        orders[turn] = torch.randperm(len(targets), generator=generator).tolist()
-    return [targets[orders[at // len(targets)][at % len(targets)]] for at in places]
+    return [targets[at] for at in cycle(len(targets), config.batch_size, step, config.seed)] if targets else []
 
 
 # -- log-probabilities ---------------------------------------------------------------------------------------
@@ -97,7 +87,7 @@ def draw_targets(targets: Sequence[Item], config: DPOConfig, step: int) -> list[
 def logprobs_of(model: Module, items: Sequence[Item], config: DPOConfig) -> tuple[Tensor, Tensor]:
     """log pi(y|x) of all responses of `items`, and their lengths in tokens; [R] twice."""
     device = next(model.parameters()).device
-    batch = pack(items if config.packed else unpacked(items)).to(device)
+    batch = pack_items(items, config.packed, device)
     with autocast(device, config.precision):
         logprobs, _ = model(batch)
     return sequence_logprobs(logprobs, batch.owner, batch.lengths), batch.lengths
@@ -107,13 +97,11 @@ def logprobs_of(model: Module, items: Sequence[Item], config: DPOConfig) -> tupl
 def all_logprobs(model: Module, items: Sequence[Item], config: DPOConfig, ranks: Ranks) -> list[Tensor]:
     """log pi(y|x) of every response, [K] an item, shared out over the ranks; on the CPU."""
     model.eval()
-    out: list[Tensor] = [torch.empty(0)] * len(items)
-    micros = micro_batches(range(len(items)), [width(item) for item in items], config.micro_batch_tokens)
-    found = ranks.map(micros, lambda micro: logprobs_of(model, [items[at] for at in micro], config)[0].cpu())
-    for micro, sums in zip(micros, found, strict=True):
-        for at, own in zip(micro, torch.split(sums, [len(items[at][1]) for at in micro]), strict=True):
-            out[at] = own
-    return out
+
+    def sums(micro: list[int]) -> Tensor:
+        return logprobs_of(model, [items[at] for at in micro], config)[0].cpu()
+
+    return by_item(items, config.micro_batch_tokens, sums, ranks.map)
 
 
 def reference_logprobs(model: Module, items: Sequence[Item], config: DPOConfig, ranks: Ranks) -> list[Tensor]:

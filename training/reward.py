@@ -23,7 +23,7 @@ from training import checkpoints
 from training.adapters import load_trainable, save_reward, trainable
 from training.config import RewardConfig
 from training.conversations import read_demonstrations
-from training.data import Codec, bucketed_batches, load_tokenizer, micro_batches, read_rankings, split_rows
+from training.data import Codec, Epochs, load_tokenizer, micro_batches, read_rankings, split_rows
 from training.job import Job, JobError, run_program, set_up
 from training.models import check_context, load_causal_lm
 from training.optimiser import Updater, learning_rate, whole
@@ -75,8 +75,6 @@ class RewardTraining:
         feature = (every[some.places] - self.mean) / self.std
         self.weight = fit_weight(feature, some.ranks, some.owners, some.importance) if config.logprob_weight else 0.0
         self.widths = [width(one.item) for one in self.train]
-        self.per_epoch = len(bucketed_batches(self.widths, config.batch_size, 0))
-        self.steps = config.epochs * self.per_epoch  # of one member
 
     def _demonstrations(self) -> list[Item]:
         path = self.job.data("demonstrations")
@@ -111,7 +109,9 @@ class RewardTraining:
             {"params": [model.head.weight], **small},
         ]
         updater = Updater(ranks, model, groups, config)
-        first = number * self.steps  # of this member, among the steps of all
+        epochs = Epochs(self.widths, config.batch_size, seed)
+        steps = config.epochs * len(epochs)
+        first = number * steps  # of this member, among the steps of all
         step = 0
         if state:
             updater.restore(state["updater"])
@@ -122,18 +122,15 @@ class RewardTraining:
             return {"updater": updater.state(), "rng": checkpoints.rng_state(), "member": number}
 
         # 4. Pass over the rankings.
-        while step < self.steps:
-            epoch, at = divmod(step, self.per_epoch)
-            if at == 0 or "batches" not in locals():
-                batches = bucketed_batches(self.widths, config.batch_size, seed * 1000 + epoch)
-            share = learning_rate(step, self.steps, config.lr_final, config.warmup_steps)
-            metrics = {**self.step(updater, batches[at], share), "lr": config.lr * share}
+        while step < steps:
+            share = learning_rate(step, steps, config.lr_final, config.warmup_steps)
+            metrics = {**self.step(updater, epochs.batch(step), share), "lr": config.lr * share}
             metrics["logprob_weight"] = float(whole(model.logprob_weight.detach()))
             step += 1
-            ends = step % self.per_epoch == 0
+            ends = epochs.ends_with(step)
             if ends and self.validation:
                 metrics.update(summary(held_out_pairs(self.validation, self.judge(updater.module), self.held)))
-            job.progress.write(first + step, self.steps * config.ensemble, "reward", metrics, always=ends)
+            job.progress.write(first + step, steps * config.ensemble, "reward", metrics, always=ends)
             job.save_state_when_due(first + step, snapshot)
         return model, updater
 

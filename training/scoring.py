@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ def sft_logprobs(model: Model, items: Sequence[Item], config: RewardConfig, rank
             logprobs, _ = response_logprobs(model, batch)
         return mean_logprobs(logprobs, batch).cpu()
 
-    return by_item(items, config, ranks, means)
+    return by_item(items, config.micro_batch_tokens, means, ranks.map)
 
 
 @torch.no_grad()
@@ -45,19 +45,30 @@ def scores_by_item(
     def scores(micro: list[int]) -> Tensor:
         return scores_of(model, [items[at] for at in micro], [logprobs[at] for at in micro], config).cpu()
 
-    return by_item(items, config, ranks, scores)
+    return by_item(items, config.micro_batch_tokens, scores, ranks.map)
 
 
 def by_item(
-    items: Sequence[Item], config: RewardConfig, ranks: Ranks, work: Callable[[list[int]], Tensor]
+    items: Sequence[Item],
+    micro_batch_tokens: int,
+    work: Callable[[list[int]], Tensor],
+    share_out: Callable[[list[list[int]], Callable[[list[int]], Tensor]], Iterable[Tensor]],
 ) -> list[Tensor]:
-    """`work`, from item numbers to a value of each of their responses, in microbatches shared out over the ranks."""
+    """`work`, from item numbers to a value of each of their responses, in microbatches: one tensor [K] per item.
+
+    `share_out` runs the microbatches: `Ranks.map`, or `here` where this rank has items of its own.
+    """
     out: list[Tensor] = [torch.empty(0)] * len(items)
-    micros = micro_batches(range(len(items)), [width(item) for item in items], config.micro_batch_tokens)
-    for micro, flat in zip(micros, ranks.map(micros, work), strict=True):
+    micros = micro_batches(range(len(items)), [width(item) for item in items], micro_batch_tokens)
+    for micro, flat in zip(micros, share_out(micros, work), strict=True):
         for at, own in zip(micro, torch.split(flat, [len(items[at][1]) for at in micro]), strict=True):
             out[at] = own
     return out
+
+
+def here(micros: list[list[int]], work: Callable[[list[int]], Tensor]) -> Iterable[Tensor]:
+    """Every microbatch on this rank."""
+    return map(work, micros)
 
 
 def scores_of(model: Module, items: Sequence[Item], logprobs: Sequence[Tensor], config: RewardConfig) -> Tensor:

@@ -17,7 +17,7 @@ from training import checkpoints
 from training.adapters import below, load_trainable, save_policy, trainable
 from training.config import SFTConfig
 from training.conversations import Conversation, fill_rows, pack_conversations, read_conversations
-from training.data import Codec, bucketed_batches, load_tokenizer, micro_batches, split_rows
+from training.data import Codec, Epochs, load_tokenizer, micro_batches, split_rows
 from training.epoch_choice import EpochChoice
 from training.job import Job, JobError, run_program, set_up
 from training.models import LanguageModel, Model, autocast, check_context
@@ -89,11 +89,10 @@ def fine_tune(job: Job[C], ranks: Ranks) -> dict[str, Any]:
     train, validation = read_data(job, codec)
     model = load_trainable(config.model, ranks.device, config, config.dropout)
     check_context(model, codec, config.max_length, "max_length")
-    lengths = [len(row.tokens) for row in train]
 
     # 2. Optimiser and schedule over all epochs.
-    per_epoch = len(bucketed_batches(lengths, config.batch_size, 0))
-    steps = config.epochs * per_epoch
+    epochs = Epochs([len(row.tokens) for row in train], config.batch_size, config.seed)
+    steps = config.epochs * len(epochs)
     trained = LanguageModel(model)
     updater = Updater(ranks, trained, [{"params": trainable(trained)}], config)
     step, epoch_losses = 0, []
@@ -116,11 +115,8 @@ def fine_tune(job: Job[C], ranks: Ranks) -> dict[str, Any]:
 
     # 4. Epochs: batches of like length in an order that the seed and the epoch decide.
     while step < steps:
-        epoch, at = divmod(step, per_epoch)
-        if at == 0 or "batches" not in locals():
-            batches = bucketed_batches(lengths, config.batch_size, config.seed * 1000 + epoch)
         updater.module.train(config.train_mode(config.dropout))
-        rows = [train[row] for row in batches[at]]
+        rows = [train[row] for row in epochs.batch(step)]
         tokens = sum(row.learnt for row in rows)
         total = torch.zeros(1)
         dealt = ranks.deal(micro_rows(rows, config))
@@ -133,16 +129,16 @@ def fine_tune(job: Job[C], ranks: Ranks) -> dict[str, Any]:
         norms = updater.step(share)
         step += 1
         mean = ranks.sum(total).item() / tokens
-        metrics = {"loss": mean, "lr": config.lr * share, **norms, "epoch": step / per_epoch}
+        metrics = {"loss": mean, "lr": config.lr * share, **norms, "epoch": step / len(epochs)}
 
         # 5. After each epoch the validation loss (it overfits after the first while preference still improves), and
         #    where there is a reward model, what it says of samples.
-        if step % per_epoch == 0 and validation:
+        if epochs.ends_with(step) and validation:
             metrics["loss/validation"] = validation_loss(updater.module, validation, config, ranks)
             epoch_losses.append(metrics["loss/validation"])
             if choice is not None:
                 metrics["objective/scores"] = choice.consider()
-        job.progress.write(step, steps, "sft", metrics, always=step % per_epoch == 0)
+        job.progress.write(step, steps, "sft", metrics, always=epochs.ends_with(step))
         job.save_state_when_due(step, snapshot)
 
     # 6. The result: the last epoch, or the one that the reward model prefers.
