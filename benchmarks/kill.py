@@ -84,9 +84,7 @@ def main() -> int:
         stop = threading.Event()
         watcher = threading.Thread(target=watch, args=(place.pid, killed, stop), daemon=True)
         watcher.start()
-        report = simulate(
-            place.url, place.admin_token, project="starter", labelers=8, rounds=1, tell=lambda line: None
-        )
+        report = simulate(place.url, place.admin_token, project="starter", labelers=8, rounds=1, tell=lambda line: None)
         stop.set()
         watcher.join()
         result = count()

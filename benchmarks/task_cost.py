@@ -85,8 +85,9 @@ def measure(place: Installation, labelers: int, rounds: int) -> dict[str, float]
         person.join()
     done = share * labelers
     assert len(times["submit"]) == done, "a labeler gave up; its error stands above"
-    spent = (processor_seconds(web) - before[0]) / done, (
-        (processor_seconds(database) - before[1]) / done if database else 0.0
+    spent = (
+        (processor_seconds(web) - before[0]) / done,
+        ((processor_seconds(database) - before[1]) / done if database else 0.0),
     )
     result = {"application": spent[0], "Postgres": spent[1], "both": sum(spent)}
     result |= {f"{name} p50": statistics.median(values) for name, values in times.items()}

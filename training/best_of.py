@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from training.data import Codec, load_tokenizer, micro_batches
+from training.data import Codec, load_tokenizer
 from training.job import JobError
 from training.models import autocast, check_context, mean_logprobs, response_logprobs
 from training.packing import pack
-from training.reward_model import load_reward_model
+from training.reward_model import backbone_folder, load_reward_model
+from training.scoring import by_item, here
 
 ROW = 8  # responses in one packed row: attention in it grows with the square of their number
 
@@ -27,12 +27,12 @@ class Judge:
 
     def check(self, codec: Codec, longest: int) -> None:
         """Refuse a policy whose tokens the reward model would read as others, and texts beyond its context."""
-        own = Codec(load_tokenizer(str(Path(self.path) / "backbone")))
+        own = Codec(load_tokenizer(str(backbone_folder(self.path))))
         if own.tokenizer.get_vocab() != codec.tokenizer.get_vocab() or own.stops != codec.stops:
             raise JobError(
                 f"The reward model {self.path} has another tokenizer than the policy; train it from its SFT."
             )
-        check_context(self.model.backbone, codec, longest, "The longest prompt with max_new_tokens")
+        check_context(self.model.member(0).backbone, codec, longest, "The longest prompt with max_new_tokens")
 
     @torch.no_grad()
     def scores(self, items: Sequence[tuple[Sequence[int], Sequence[Sequence[int]]]]) -> list[Tensor]:
@@ -42,20 +42,20 @@ class Judge:
             for number, (prompt, responses) in enumerate(items)
             for start in range(0, len(responses), ROW)
         ]
-        widths = [len(prompt) + sum(map(len, responses)) for _, prompt, responses in parts]
-        found: dict[int, Tensor] = {}
-        for micro in micro_batches(range(len(parts)), widths, self.micro_batch_tokens):
+
+        def scores(micro: list[int]) -> Tensor:
             batch = pack([parts[at][1:] for at in micro]).to(self.device)
             with autocast(self.device, self.precision):
                 feature = None
                 if self.sft is not None:
                     feature = mean_logprobs(response_logprobs(self.sft, batch)[0], batch)
-                scores = self.model(batch, feature).cpu()
-            found.update(zip(micro, torch.split(scores, [len(parts[at][2]) for at in micro]), strict=True))
+                return self.model(batch, feature).cpu()  # type: ignore[no-any-return]
+
         whole: list[list[Tensor]] = [[] for _ in items]
-        for at, (number, _, _) in enumerate(parts):
-            whole[number].append(found[at])
-        return [torch.cat(scores) for scores in whole]
+        found = by_item([part[1:] for part in parts], self.micro_batch_tokens, scores, here)
+        for (number, _, _), own in zip(parts, found, strict=True):
+            whole[number].append(own)
+        return [torch.cat(own) for own in whole]
 
 
 def best(scores: Sequence[float], ended: Sequence[bool]) -> int:

@@ -8,15 +8,14 @@ from training.adapters import make_trainable
 from training.config.policy_gradient import CriticConfig
 from training.models import load_causal_lm
 from training.policy_gradient import Rollout
-from training.reward_model import RewardEnsemble, RewardModel, load_reward_model
+from training.reward_model import RewardModel, load_reward_model
 from training.rl_math import gae, masked_whiten
 
 
 def make_critic(config: CriticConfig, device: torch.device) -> RewardModel:
     """2. A network of its own, which starts as the reward model (Stiennon section 3.4) or as the policy."""
     if config.value_init == "reward":
-        loaded = load_reward_model(config.reward_model, device)[0]
-        value = loaded.member(0) if isinstance(loaded, RewardEnsemble) else loaded
+        value = load_reward_model(config.reward_model, device)[0].member(0)
     else:
         value = RewardModel(load_causal_lm(config.policy, device), "last", False).to(device)
     make_trainable(value.backbone, config)

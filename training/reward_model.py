@@ -43,10 +43,9 @@ class RewardModel(nn.Module):
         self.logprob_std: Tensor
         self.shift: Tensor
 
-    def token_scores(self, batch: Packed) -> Tensor:
-        """The head on every response token, [N]; what a value network starts from."""
-        hidden = hidden_states(self.backbone, batch).index_select(0, batch.place)
-        return self.head(hidden.to(self.head.weight.dtype)).squeeze(-1).float()  # type: ignore[no-any-return]
+    def member(self, number: int) -> RewardModel:
+        """Itself, whatever the number: a reward model is an ensemble of one."""
+        return self
 
     def forward(self, batch: Packed, mean_logprobs: Tensor | None = None) -> Tensor:
         """Scores [R]; `mean_logprobs` [R] are the responses' mean log-probabilities under the SFT model."""
@@ -142,6 +141,12 @@ def load_reward_model(
         raise JobError(f"{folder / REWARD_FILE} names {count!r} members; an ensemble has 2 or more. Train it again.")
     sft = load_causal_lm(str(folder / "sft"), where, weights=weights) if model.uses_logprob else None
     return model.to(where).eval(), sft
+
+
+def backbone_folder(path: str) -> Path:
+    """The language model's folder, with its tokenizer, in a reward model or in an ensemble's first member."""
+    folder = Path(path)
+    return folder / "backbone" if _about(folder).get("members") is None else folder / "member-0" / "backbone"
 
 
 def _about(folder: Path) -> dict[str, Any]:

@@ -37,6 +37,4 @@ def find_draft(session: Session, project: Project, user: User, place: str) -> Dr
 
 def forget_draft(session: Session, project: Project, user: User, place: str) -> None:
     """What she wrote is stored for good."""
-    session.execute(
-        delete(Draft).where(Draft.user_id == user.id, Draft.project_id == project.id, Draft.place == place)
-    )
+    session.execute(delete(Draft).where(Draft.user_id == user.id, Draft.project_id == project.id, Draft.place == place))

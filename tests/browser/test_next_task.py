@@ -386,6 +386,7 @@ def test_a_skipped_task_gives_way_to_the_one_fetched_meanwhile(
     assert loaded == []
     expect(page.locator(".day")).to_have_text("1 done today")
     page.go_back()
+    expect(page.get_by_role("heading", name="You have sent this one.")).to_be_visible()
     page.go_back()
     expect(page.get_by_role("heading", name="You skipped this one.")).to_be_visible()
 

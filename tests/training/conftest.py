@@ -265,6 +265,18 @@ def result(folder: Path) -> dict[str, Any]:
     return metrics
 
 
+def kill_while_drawing(folder: Path) -> None:
+    """Run the sampling job twice, and end it each time after its next row: by SIGKILL, then by SIGTERM."""
+    path = folder / "completions.jsonl"
+    for stop in (signal.SIGKILL, signal.SIGTERM):
+        before = len(path.read_bytes().splitlines()) if path.exists() else 0
+        child = Child(lambda: run("sample", folder), folder)
+        while not child.poll() and not (path.exists() and len(path.read_bytes().splitlines()) > before):
+            time.sleep(0.005)
+        child.send_signal(stop)
+        assert child.wait() in (-9, 75)
+
+
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return {
         f"{path.parent.name}/{name}": tensor

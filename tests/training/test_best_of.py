@@ -108,14 +108,7 @@ def test_a_killed_job_resumes_without_doubling(taught: Path, planted: Path, make
     whole = make_job(config, "whole", prompts=tiny.prompts(30))
     assert tiny.run("sample", whole) == 0
     broken = make_job(config, "broken", prompts=tiny.prompts(30))
-    path = broken / "completions.jsonl"
-    for stop in (signal.SIGKILL, signal.SIGTERM):
-        before = len(path.read_bytes().splitlines()) if path.exists() else 0
-        child = tiny.Child(lambda: tiny.run("sample", broken), broken)
-        while not child.poll() and not (path.exists() and len(path.read_bytes().splitlines()) > before):
-            time.sleep(0.005)
-        child.send_signal(stop)
-        assert child.wait() in (-9, 75)
+    tiny.kill_while_drawing(broken)
     assert tiny.run("sample", broken) == 0
     said = [
         sorted((row["prompt_id"], row["index"], row["text"], row["seed"]) for row in tiny.lines(path))
@@ -279,3 +272,14 @@ def test_candidates_are_functions_of_prompt_and_index_whatever_is_drawn_beside_t
     alone = decode(model, [Request("p", tokens, 6)], codec.stops, Sampling(max_new_tokens=12))
     beside = decode(model, [Request("p", tokens, n) for n in range(9)], codec.stops, Sampling(max_new_tokens=12))
     assert alone[0].tokens == beside[6].tokens
+
+
+def test_an_ensemble_chooses_too(taught: Path, make_job: Any) -> None:
+    config = {"model": str(taught), "max_length": 128, "epochs": 1, "lr": 1e-2, "ensemble": 2, "threads": 1}
+    judges = make_job(config, "judges", rankings=tiny.rankings(40), demonstrations=tiny.demonstrations(8))
+    assert tiny.run("reward", judges) == 0
+    folder = make_job(
+        {**sampling(taught, judges), "best_of": 3, "samples_per_prompt": 1}, "job", prompts=tiny.prompts(3)
+    )
+    assert tiny.run("sample", folder) == 0
+    assert [row["best_of"] for row in tiny.lines(folder / "completions.jsonl")] == [3, 3, 3]
