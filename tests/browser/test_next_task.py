@@ -44,8 +44,15 @@ def documents(page: Page) -> list[str]:
 
 def fetched_ahead(page: Page, act: Callable[[], None]) -> Response:
     """Do something that begins the work, and wait until the next task has come."""
-    with page.expect_response(lambda answer: answer.request.method == "GET" and "/assignments/" in answer.url) as came:
+
+    def last_word(answer: Response) -> bool:
+        """Asking leads to the address of the next task, or ends with a status that says why there is none."""
+        asked = answer.url.endswith("/ahead") and answer.status != 303
+        return asked or (answer.request.method == "GET" and "/assignments/" in answer.url)
+
+    with page.expect_response(last_word) as came:
         act()
+    assert came.value.status == 200, f"no task came ahead: {came.value.status}"
     came.value.finished()
     page.wait_for_timeout(50)  # it is parsed
     return came.value
@@ -234,8 +241,7 @@ def test_a_stored_label_whose_answer_was_lost_is_sent_again_and_stored_once(
     page: Page, watch: Watch, session: Session, sign_in: SignIn, labeler: User, project: Project
 ) -> None:
     watch.allow("Failed to load resource", "ERR_FAILED")
-    begin(page, sign_in, labeler, project)
-    loaded, lost = documents(page), [True]
+    lost = [True]
 
     def lose_first(route: object) -> None:
         route.fetch()  # type: ignore[attr-defined]
@@ -243,6 +249,8 @@ def test_a_stored_label_whose_answer_was_lost_is_sent_again_and_stored_once(
             route.abort()  # type: ignore[attr-defined]
 
     page.route("**/submission", lose_first, times=1)
+    begin(page, sign_in, labeler, project)
+    loaded = documents(page)
     work_through(page, *RATE_FOUR)
     assert loaded == []
     assert session.scalar(select(func.count()).select_from(Ranking)) == 1
