@@ -141,11 +141,27 @@ class ReportResolution(StrEnum):
     RETIRED = "retired"
 
 
+class Algorithm(StrEnum):
+    """What improves the policy in a round; rules/programs.py says how."""
+
+    PPO = "ppo"
+    A2C = "a2c"
+    RLOO = "rloo"
+    GRPO = "grpo"
+    DPO = "dpo"
+    REJECTION = "rejection"
+
+
 class JobKind(StrEnum):
     SFT = "sft"
     SAMPLING = "sampling"
     REWARD = "reward"
     PPO = "ppo"
+    A2C = "a2c"
+    RLOO = "rloo"
+    GRPO = "grpo"
+    DPO = "dpo"
+    REJECTION = "rejection"
 
 
 class JobState(StrEnum):
@@ -161,6 +177,11 @@ class CheckpointKind(StrEnum):
     SFT = "sft"
     REWARD = "reward"
     PPO = "ppo"
+    A2C = "a2c"
+    RLOO = "rloo"
+    GRPO = "grpo"
+    DPO = "dpo"
+    REJECTION = "rejection"
 
 
 class Phase(StrEnum):
@@ -171,5 +192,5 @@ class Phase(StrEnum):
     SAMPLING = "sampling"
     COLLECTING_RANKINGS = "collecting_rankings"
     REWARD = "reward"
-    PPO = "ppo"
+    IMPROVEMENT = "improvement"
     FINISHED = "finished"

@@ -27,7 +27,7 @@ PHASES = {
     "sampling": mark("sampling"),
     "collecting_rankings": mark("people are ranking"),
     "reward": mark("reward model"),
-    "ppo": mark("PPO"),
+    "improvement": mark("improving the policy"),
     "finished": mark("finished"),
     "failed": mark("failed"),
 }
