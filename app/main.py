@@ -58,6 +58,7 @@ PAGES = (
     "jobs",
     "rounds",
     "loop",
+    "launches",
 )
 
 

@@ -83,7 +83,7 @@ PROGRAMS: dict[str, Program] = {
         Program(
             "rloo", "rloo", rounds.IMPROVEMENT, "RLOO", _WITH_REWARD, POLICY_DATA,
             (_SCORES, _KL, *_ROLLOUT), _KL_HEADLINE,
-            about=mark("A whole response is one action; the prompt’s other samples are its baseline. No value network."),
+            about=mark("A whole response is one action, the prompt’s other samples its baseline. No value network."),
             settings=(*_ROLLOUT_SETTINGS, "lr", "kl_coef", "max_new_tokens"),
         ),
         Program(

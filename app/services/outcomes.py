@@ -213,7 +213,7 @@ def _read_completions(folder: Path) -> list[dict[str, Any]]:
 def _sampling_settings(job: Job, folder: Path) -> dict[str, Any]:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     settings = {name: config[name] for name in ("temperature", "top_p", "top_k", "greedy", "max_new_tokens")}
-    if config["best_of"] > 1:
+    if config.get("best_of", 1) > 1:
         settings |= {"best_of": config["best_of"], "reward_checkpoint": job.spec["reward"]}
     return settings
 

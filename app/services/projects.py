@@ -44,10 +44,10 @@ Skip when you cannot tell what is asked, or when the topic is not one you can ju
 """
 
 # What the application itself puts into the settings of a program.
-_GIVEN: dict[str, dict[str, Any]] = {
+GIVEN: dict[str, dict[str, Any]] = {
     kind: {setting: "x" for setting, _place in program.models} for kind, program in PROGRAMS.items()
 }
-_GIVEN["sampling"] = {"policies": [{"name": "x", "path": "x"}], "reward_model": "x"}
+GIVEN["sampling"] = {"policies": [{"name": "x", "path": "x"}], "reward_model": "x"}
 
 
 MOST_USE_CASE_TEXTS, LONGEST_USE_CASE_TEXT = 100, 1000
@@ -214,7 +214,7 @@ def _recipe_problems(recipe: dict[str, Any]) -> list[dict[str, str]]:
             problems.append({"field": f"recipe.{part}", "message": message})
             continue
         try:
-            CONFIGS[PROGRAMS[part].module].from_dict({**_GIVEN[part], **values})
+            CONFIGS[PROGRAMS[part].module].from_dict({**GIVEN[part], **values})
         except ConfigError as error:
             problems += [
                 {"field": f"recipe.{part}.{name}", "message": f"{name} {text}"} for name, text in error.errors.items()

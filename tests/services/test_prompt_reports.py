@@ -23,6 +23,7 @@ from app.services import (
     outcomes,
     prompt_reports,
     rankings,
+    round_jobs,
     rounds,
     snapshots,
 )

@@ -9,11 +9,11 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.models import Round
-from app.models.columns import Algorithm, Phase
+from app.models.columns import Algorithm, JobKind, Phase
 from app.routes.api.router import api_router
 from app.routes.api.shapes import Request, Slug, Stored
 from app.security import SessionDep, TokenAdmin, TokenReader
-from app.services import projects, rounds
+from app.services import estimates, projects, rounds
 from app.services.round_plans import Plan
 
 router = api_router("rounds")
@@ -40,6 +40,30 @@ class RoundOut(Stored):
     finished_at: datetime | None = None
 
 
+class MemoryOut(Stored):
+    """Bytes of one process at its peak; `total` is their sum."""
+
+    weights: float
+    gradients: float
+    optimiser: float
+    copies: float = Field(description="Models beside it, such as a reference and a reward model.")
+    activations: float
+    runtime: float
+    total: float
+
+
+class EstimateOut(Stored):
+    """What a job would take, were it started now."""
+
+    kind: JobKind
+    name: str = Field(examples=["SFT"])
+    rows: int | None = Field(description="Demonstrations, ranked comparisons or prompts that it reads.")
+    memory: MemoryOut | None = Field(description="null: not known.")
+    seconds: float | None = Field(description="null: not known.")
+    basis: str = Field(description="How the time is known, or why not.", examples=["at the rate of job 12"])
+    job_id: int | None = Field(description="The job by whose rate the time was taken.")
+
+
 class LaunchIn(Request):
     """How this round learns from its rankings; without a body as the project says."""
 
@@ -59,6 +83,13 @@ def list_rounds(session: SessionDep, user: TokenReader, project: Slug) -> list[R
     """The rounds of a project, newest first."""
     found = projects.get_project(session, project)
     return [_round_out(session, round_) for round_ in rounds.list_rounds(session, found.id)]
+
+
+@router.get("/projects/{project}/estimates")
+def list_estimates(session: SessionDep, user: TokenReader, project: Slug) -> list[EstimateOut]:
+    """Memory and time of every part of a round, and of each algorithm that it may go by."""
+    found = projects.get_project(session, project)
+    return [EstimateOut.model_validate(part) for part in estimates.estimate_round(session, found)]
 
 
 @router.post("/projects/{project}/rounds", status_code=201)
