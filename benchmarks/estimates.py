@@ -2,9 +2,9 @@
 
     python -m benchmarks.estimates [--work build/estimates] [--threads 1] [--only sft dpo ...]
 
-Each program runs twice, on half of the data and on all of it. The first run's rate (operations of the estimate over its
-seconds) foretells the seconds of the second, as the application foretells a round from the last one; memory is foretold
-from the sizes alone. Peak memory is the process's own, as the kernel counts it (ru_maxrss).
+Each program runs twice, on half of the data and on all of it. The first run foretells the seconds of the second, as the
+application foretells a round from the last one; memory is foretold from the sizes alone. Peak memory is the process's
+own, as the kernel counts it (ru_maxrss).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from starter.demonstrations import demonstrations
 from starter.labelers import SimulatedTaste
 from starter.prompts import all_prompts
 from training.config import CONFIGS
-from training.config.estimate import Data, flops, memory
+from training.config.estimate import Data, flops, memory, seconds_like
 from training.config.shape import read_shape
 
 ROOT = Path(__file__).parents[1]
@@ -148,7 +148,7 @@ def main() -> None:
     print("program    | memory: said, took, off      | seconds: said, took, off")
     for kind in arguments.only:
         half, whole = (jobs.run(kind, name, size) for name, size in (("half", SIZE // 2), ("all", SIZE)))
-        said = whole.flops / (half.flops / half.seconds)
+        said = seconds_like(half.flops, half.seconds, whole.flops)
         sizes = f"{whole.foretold / 1e6:5.0f} MB {whole.peak / 1e6:5.0f} MB {whole.foretold / whole.peak - 1:+.0%}"
         times = f"{said:6.1f} s {whole.seconds:6.1f} s {said / whole.seconds - 1:+.0%}"
         print(f"{kind:10} | {sizes} | {times}", flush=True)

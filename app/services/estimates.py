@@ -25,7 +25,7 @@ from app.services.token_counts import tokens_of
 from app.settings import get_settings
 from app.translation import gettext as _
 from training.config import CONFIGS, BaseConfig, ConfigError, SampleConfig
-from training.config.estimate import Data, Memory, flops, memory
+from training.config.estimate import Data, Memory, flops, memory, seconds_like
 from training.config.shape import ModelShape, read_shape
 
 LOOKED_AT = 50  # texts whose tokens are counted
@@ -98,7 +98,7 @@ def _seconds(
         took = (last.finished_at - last.started_at).total_seconds()
         done = _flops_of(session, project, last, counts)
         if took > 0 and done:
-            return wanted / done * took, _("at the rate of job %(id)s") % {"id": last.id}, last.id
+            return seconds_like(done, took, wanted), _("at the rate of job %(id)s") % {"id": last.id}, last.id
     rate = get_settings().machine_tflops
     if rate is not None:
         return wanted / (rate * 1e12), _("at the stated rate of %(rate)s TFLOP/s") % {"rate": f"{rate:g}"}, None

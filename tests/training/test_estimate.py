@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from training.config import CONFIGS
-from training.config.estimate import RUNTIME, Data, flops, memory
+from training.config.estimate import RUNTIME, Data, flops, memory, seconds_like
 from training.config.shape import ModelShape, read_shape
 from training.models import load_causal_lm
 
@@ -120,3 +120,8 @@ def test_operations_of_a_rollout_and_of_the_best_of_n() -> None:
     assert flops(config("sample", best_of=2, reward_model="x"), TINY, Data(10, 6, 2, 2)) == 10 * 3 * drawn
     trained = 2 * 3 * 3360
     assert flops(config("rejection", best_of=4), TINY, Data(10, 6, 2)) == 10 * (3 * drawn + trained)
+
+
+def test_twice_the_work_takes_twice_the_time_but_for_the_start() -> None:
+    assert seconds_like(done=100, took=29, wanted=200) == 9 + 2 * 20
+    assert seconds_like(done=100, took=4, wanted=300) == 2 + 3 * 2  # quicker than any start that we have seen

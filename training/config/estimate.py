@@ -18,6 +18,7 @@ from training.config.shape import ModelShape
 FLOAT, HALF = 4, 2  # bytes
 RUNTIME = 350_000_000  # bytes that Python, torch and transformers take before any model
 OPTIMISER_BYTES = {"adamw": 8.0, "adamw8bit": 2.0, "rmsprop": 4.0}  # a parameter's moments
+STARTUP = 9.0  # seconds that a program takes to import torch and transformers and to load a small model
 FORWARD_ONLY, TRAINED, LORA = 1, 3, 2  # forwards' worth: backward costs two, or one where no weight learns
 
 
@@ -91,6 +92,12 @@ def flops(config: BaseConfig, model: ModelShape, data: Data) -> float:
         return float(data.rows * settings.ensemble * passes)
     once = FORWARD_ONLY if config.kind == "dpo" else 0  # the reference's pass
     return float(data.rows * (settings.epochs * step + once) * forward(data.responses))
+
+
+def seconds_like(done: float, took: float, wanted: float) -> float:
+    """Seconds of a job of `wanted` operations, where one of `done` took `took`: in proportion, but for the start."""
+    start = min(STARTUP, took / 2)
+    return start + (took - start) * wanted / done
 
 
 def _policy_gradient_flops(config: Any, step: float, forward: Any) -> float:
