@@ -102,7 +102,7 @@ def _seconds(
     rate = get_settings().machine_tflops
     if rate is not None:
         return wanted / (rate * 1e12), _("at the stated rate of %(rate)s TFLOP/s") % {"rate": f"{rate:g}"}, None
-    return None, _("Not known: no such job has ended here yet, and no rate is stated (TUTELAGE_MACHINE_TFLOPS)."), None
+    return None, _("no such job has ended here yet"), None
 
 
 def _last_job(session: Session, project: Project, kind: str) -> Job | None:

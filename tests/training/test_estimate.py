@@ -100,6 +100,7 @@ def test_ppo_holds_a_reference_a_reward_model_and_with_gae_a_second_network_that
     group, gae = (memory(config("ppo", advantage=kind), TINY, data) for kind in ("group", "gae"))
     assert group.copies == gae.copies == 2 * 280 * 4
     assert (gae.weights, gae.optimiser) == (2 * group.weights, 2 * group.optimiser)
+    assert group.activations < gae.activations < 2 * group.activations  # two bodies, one LM head
     assert memory(config("ppo", lora_rank=2), TINY, data).copies == 280 * 4  # no second model as its reference
     assert memory(config("ppo", ema=0.9), TINY, data).copies == 3 * 280 * 4
 

@@ -164,6 +164,7 @@ def _activations(config: Any, model: ModelShape, data: Data) -> float:
     layer = (9 * model.hidden + 2 * model.keys + 4 * model.intermediate) * number
     inputs = model.layers * model.hidden * number
     body = (inputs + layer if config.activation_checkpointing else model.layers * layer) + layer
+    body *= 2 if _has_critic(config) else 1  # policy and value network go forward and back together
     share = answered / (data.prompt_tokens + answered)  # of the tokens that meet the head; a reward model has none
     head = 0.0 if config.kind == "reward" else share * 4 * model.vocabulary * FLOAT
     return float(tokens * (body + head))
