@@ -1,6 +1,6 @@
 """What training/config/estimate.py says of jobs, against what they take: peak memory and processor seconds.
 
-    python -m benchmarks.estimates [--work build/estimates] [--threads 1] [--only sft dpo ...]
+    python -m benchmarks.estimates [--work build/estimates] [--threads 1] [--only sft dpo ...] [--base FOLDER]
 
 Each program runs twice, on half of the data and on all of it. The first run foretells the seconds of the second, as the
 application foretells a round from the last one; memory is foretold from the sizes alone. Peak memory is the process's
@@ -50,12 +50,12 @@ class Run:
 class Jobs:
     """Runs the programs one after the other in a work folder, each from the results of those before it."""
 
-    def __init__(self, work: Path, threads: int) -> None:
-        self.work, self.threads = work, threads
-        shape = read_shape(BASE)
+    def __init__(self, work: Path, threads: int, base: Path = BASE) -> None:
+        self.work, self.threads, self.base = work, threads, base
+        shape = read_shape(base)
         assert shape is not None
         self.shape = shape
-        self.tokenizer = Tokenizer.from_file(str(BASE / "tokenizer.json"))
+        self.tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
 
     def tokens(self, texts: Iterable[str]) -> list[int]:
         return [len(self.tokenizer.encode(text).ids) for text in texts]
@@ -92,7 +92,7 @@ class Jobs:
 
     def settings(self, kind: str, size: int) -> dict[str, Any]:
         if kind == "sft":
-            return {"model": str(BASE), "epochs": 2}
+            return {"model": str(self.base), "epochs": 2}
         sft, reward = self.result("sft"), self.result("reward")
         if kind == "sample":
             return {"policies": [{"name": "sft", "path": sft}], "batch_rows": 128}
@@ -105,16 +105,18 @@ class Jobs:
         rollout = {**ROLLOUT, "episodes": ROLLOUT["episodes"] * size // SIZE}
         return {"policy": sft, "reward_model": reward, **rollout}
 
-    def data(self, kind: str, files: dict[str, list[dict[str, Any]]]) -> Data:
-        """What the estimate is told of the data: means, as the application counts them."""
+    def data(self, kind: str, files: dict[str, list[dict[str, Any]]], each: int) -> Data:
+        """What the estimate is told of the data, as the application counts it; `each` responses to a prompt."""
         rows = next(iter(files.values()))
         prompts = self.tokens("\n".join(m["content"] for m in row["messages"]) for row in rows)
         if kind == "sft":
             answers = self.tokens(row["response"] for row in rows)
             return Data(len(rows), mean(prompts), mean(answers), longest=max(prompts) + max(answers))
         drawn = next(folder for folder in (self.work / "sample-all", self.work / "sample-half") if folder.exists())
-        response = mean(row["tokens"] for row in read_rows(drawn / "completions.jsonl"))
-        return Data(len(rows), mean(prompts), response, 4, max(prompts) + 4 * response)
+        lengths = [row["tokens"] for row in read_rows(drawn / "completions.jsonl")]
+        response = mean(lengths)
+        longest = max(prompts) + max(lengths) + (each - 1) * response
+        return Data(len(rows), mean(prompts), response, each, longest)
 
     def run(self, kind: str, name: str, size: int) -> Run:
         """Write the folder, run the program, and hold it against the estimate."""
@@ -133,7 +135,7 @@ class Jobs:
         seconds = usage.ru_utime + usage.ru_stime  # which a neighbour on the machine changes little
         if status:
             raise SystemExit(f"{kind} failed: {(folder / 'log.txt').read_text().splitlines()[-1]}")
-        data = self.data(kind, files)
+        data = self.data(kind, files, getattr(config, "samples_per_prompt", 4))
         peak = usage.ru_maxrss * 1024
         return Run(seconds, peak, memory(config, self.shape, data).total, flops(config, self.shape, data))
 
@@ -142,9 +144,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "estimates")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--base", type=Path, default=BASE, help="the model that SFT begins with")
     parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
     arguments = parser.parse_args()
-    jobs = Jobs(arguments.work, arguments.threads)
+    jobs = Jobs(arguments.work, arguments.threads, arguments.base)
     print("program    | memory: said, took, off      | seconds: said, took, off")
     for kind in arguments.only:
         half, whole = (jobs.run(kind, name, size) for name, size in (("half", SIZE // 2), ("all", SIZE)))

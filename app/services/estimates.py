@@ -57,6 +57,7 @@ class _Counts:
     prompt_tokens: list[int]  # of some of them
     demonstration_tokens: list[int]  # answers alone
     response_tokens: float | None  # mean of the last samples; None before the first
+    longest_response: int
 
 
 def estimate_round(session: Session, project: Project) -> list[PartEstimate]:
@@ -144,7 +145,8 @@ def _data(project: Project, kind: str, counts: _Counts, config: BaseConfig) -> D
         rows, each = min(counts.prompts, project.comparisons_per_round), project.responses_per_prompt
     else:
         rows, each = counts.prompts, settings.samples_per_prompt
-    return Data(rows, prompt, response, each, longest_prompt + each * response)
+    longest = longest_prompt + min(max(counts.longest_response, response), most) + (each - 1) * response
+    return Data(rows, prompt, response, each, longest)
 
 
 def _count(session: Session, project: Project) -> _Counts | str:
@@ -168,8 +170,8 @@ def _count(session: Session, project: Project) -> _Counts | str:
     of_rankings = select(func.count(Ranking.comparison_id.distinct()), func.count()).select_from(Ranking).where(*ranked)
     comparisons, rankings = session.execute(of_rankings).one()
     last = _last_job(session, project, "sampling")
-    of_samples = select(func.avg(Completion.tokens)).where(Completion.job_id == (last.id if last else None))
-    response_tokens = session.scalar(of_samples)
+    lengths = select(func.avg(Completion.tokens), func.max(Completion.tokens))
+    response_tokens, longest = session.execute(lengths.where(Completion.job_id == (last.id if last else None))).one()
     return _Counts(
         shape,
         demonstrations=session.scalar(select(func.count()).select_from(Demonstration).where(*train)) or 0,
@@ -179,4 +181,5 @@ def _count(session: Session, project: Project) -> _Counts | str:
         prompt_tokens=prompt_tokens,
         demonstration_tokens=answer_tokens,
         response_tokens=float(response_tokens) if response_tokens else None,
+        longest_response=longest or 0,
     )

@@ -127,7 +127,7 @@ def check_policy(job_id: int, algorithm: str) -> None:
         assert session.get_one(Project, job.project_id).current_policy_id == checkpoint.id
         folder = get_settings().artifacts_folder / "jobs" / str(job_id)
         lines = (folder / "progress.jsonl").read_text().splitlines()
-        reported = {name for line in lines for name in json.loads(line)["metrics"]}
+        reported = {name for line in lines for name in json.loads(line)["metrics"]} | set(checkpoint.metrics)
         wanted = {metric for metric, _ in PROGRAMS[algorithm].curves}
         # Without held-out rankings, which so few labels have none of, DPO says nothing of them; the rest is of others.
         absent = {"accuracy", "loss/validation", "objective/kl", "kto/reference_point"} if algorithm == "dpo" else set()
