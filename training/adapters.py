@@ -96,9 +96,9 @@ def save_policy(
     `weights` is the model's whole state dict; `source` the folder that training began with.
     """
     if config.lora_rank:
-        fresh = load_causal_lm(source, weights=config.saved_weights)
+        fresh = load_causal_lm(source)
         merge_into(fresh, model)
-        save_causal_lm(fresh, tokenizer, folder)
+        save_causal_lm(fresh.to(DTYPES[config.saved_weights]), tokenizer, folder)
         save_adapter(model, source, config, folder / "adapter")
         return
     dtype = DTYPES[config.saved_weights]
@@ -131,7 +131,9 @@ def save_adapter(model: Model, source: str, config: Optimiser, folder: Path) -> 
               folder / "adapter_model.safetensors")  # fmt: skip
 
 
-def save_reward(model: RewardModel, weights: dict[str, Tensor], tokenizer: Any, source: str, folder: Path) -> None:
+def save_reward(
+    model: RewardModel, weights: dict[str, Tensor], tokenizer: Any, source: str, config: Optimiser, folder: Path
+) -> None:
     """A reward model; `weights` is its whole state dict, `source` the SFT folder that it began with."""
     backbone = load_causal_lm(source)
     if lora_layers(model.backbone):
@@ -139,4 +141,4 @@ def save_reward(model: RewardModel, weights: dict[str, Tensor], tokenizer: Any, 
     else:
         backbone.base_model.load_state_dict(below(weights, "backbone."))
     own = {name: tensor for name, tensor in weights.items() if not name.startswith("backbone.")}
-    save_reward_model(model, backbone, own, tokenizer, folder)
+    save_reward_model(model, backbone.to(DTYPES[config.saved_weights]), own, tokenizer, folder)

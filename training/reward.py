@@ -204,7 +204,7 @@ class RewardTraining:
         """6. The reward model: as the result, or as a member that waits for the others."""
 
         def write(folder: Path) -> None:
-            save_reward(model, weights, self.codec.tokenizer, self.config.model, folder)
+            save_reward(model, weights, self.codec.tokenizer, self.config.model, self.config, folder)
 
         def write_alone(folder: Path) -> None:
             write(folder)
