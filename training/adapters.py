@@ -45,7 +45,10 @@ def trainable(module: nn.Module) -> list[nn.Parameter]:
 
 
 def add_lora(model: Model, config: Optimiser) -> None:
-    """Freeze the model and put trainable matrices of `lora_rank` beside all its linear layers but the LM head."""
+    """Freeze the model and put trainable matrices of `lora_rank` beside all its linear layers but the LM head.
+
+    h = W0 x + (alpha / r) B A x (LoRA eq. 3), B zero at first.
+    """
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
@@ -81,7 +84,10 @@ def adapters_off(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def merge_into(fresh: nn.Module, trained: nn.Module) -> None:
-    """Add the LoRA updates of `trained` to the plain weights of `fresh`, a model of the same architecture."""
+    """Add the LoRA updates of `trained` to the plain weights of `fresh`, a model of the same architecture.
+
+    W = W0 + (alpha / r) B A (LoRA section 4.1: no latency when deployed).
+    """
     for name, layer in lora_layers(trained).items():
         weight = fresh.get_submodule(name).weight
         assert isinstance(weight, Tensor)

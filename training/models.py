@@ -119,7 +119,10 @@ def load_causal_lm(
 
 
 def _quantisation(quantise: str, device: torch.device | None) -> dict[str, Any]:
-    """What from_pretrained must be told to hold the weights in 4 bits (QLoRA, arXiv 2305.14314)."""
+    """What from_pretrained must be told to hold the weights in 4 bits (QLoRA, arXiv 2305.14314, section 3).
+
+    NF4 with double quantisation; its paged optimiser is not used.
+    """
     if quantise == "none":
         return {}
     try:

@@ -335,7 +335,7 @@ class PolicyGradient(Generic[C]):
             for number, minibatch in enumerate(batches):
                 step = (iteration * config.inner_epochs + epoch) * len(batches) + number
                 steps = self.iterations * config.inner_epochs * len(batches)
-                share = learning_rate(step, steps, config.lr_final, config.warmup_steps)
+                share = learning_rate(step, steps, config)
                 for name, value in self.step(groups, minibatch, iteration, step, share).items():
                     sums[name] = sums.get(name, 0.0) + value
                 count += 1

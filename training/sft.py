@@ -125,7 +125,7 @@ def fine_tune(job: Job[C], ranks: Ranks) -> dict[str, Any]:
                 loss, _ = batch_loss(updater.module, micro, config)
                 updater.backward(weight * loss / tokens)
             total += weight * loss.item()
-        share = learning_rate(step, steps, config.lr_final, config.warmup_steps)
+        share = learning_rate(step, steps, config)
         norms = updater.step(share)
         step += 1
         mean = ranks.sum(total).item() / tokens

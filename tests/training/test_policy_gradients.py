@@ -16,6 +16,7 @@ from training import rl_math
 from training.config import CONFIGS, A2CConfig, ConfigError, PPOConfig, RLOOConfig
 from training.job import Job
 from training.models import response_logprobs
+from training.optimiser import learning_rate
 from training.packing import pack
 from training.policy_gradient import Group, PolicyGradient
 
@@ -58,7 +59,7 @@ def test_squared_error_is_halved() -> None:
 def test_kwise_loss_with_margins_by_hand() -> None:
     # ranks 1, 2: the first leads by 2 and must lead by 0.5
     margins = tensor([[0.0, 0.5], [9.0, 0.0]])
-    loss, _, right = rl_math.kwise_loss(tensor([2.0, 0.0]), tensor([1, 2]), tensor([0, 0]), margins=margins)
+    loss, right = rl_math.kwise_loss(tensor([2.0, 0.0]), tensor([1, 2]), tensor([0, 0]), margins=margins)
     assert loss.item() == pytest.approx(math.log1p(math.exp(-1.5)))
     assert right.tolist() == [1.0, 1.0]
 
@@ -236,3 +237,14 @@ def test_settings_are_of_the_algorithm_that_reads_them() -> None:
     assert "vf_coef" in names["ppo"] & names["a2c"]
     assert not {"vf_coef", "gamma", "whiten_advantages"} & (names["rloo"] | names["grpo"])
     assert PPOConfig.from_dict(PATHS).whiten_advantages
+
+
+@pytest.mark.parametrize(("schedule", "quarter"), [("linear", 0.775), ("cosine", 0.8682)])
+def test_the_learning_rate_rises_and_falls_as_its_schedule_says(schedule: str, quarter: float) -> None:
+    config = RLOOConfig(policy="p", reward_model="r", lr_schedule=schedule, lr_final=0.1, warmup_steps=4)
+    shares = [learning_rate(step, 44, config) for step in range(45)]
+    assert shares[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert shares[24] == pytest.approx(0.55)
+    assert shares[44] == pytest.approx(0.1)
+    # a quarter of the way: .1 + .9 * .75, and .1 + .9 * (1 + cos(pi/4)) / 2
+    assert shares[14] == pytest.approx(quarter, abs=1e-4)
