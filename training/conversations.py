@@ -2,7 +2,7 @@
 
 A chat is one sequence with the loss on every answer of the labeler's (its tokens and its end token), so that a chat of
 five answers costs one forward and not five. Rows may hold several conversations: each attends to itself alone and its
-positions begin at 0, so that it is computed as if it stood alone (RECIPES, "Traps met").
+positions begin at 0, so that it is computed as if it stood alone.
 """
 
 from __future__ import annotations
