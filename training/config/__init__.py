@@ -14,12 +14,13 @@ from training.config.dpo import DPOConfig
 from training.config.grpo import GRPOConfig
 from training.config.optimiser import Optimiser
 from training.config.ppo import PPOConfig
-from training.config.presets import PRESETS
+from training.config.presets import PAPERS
 from training.config.rejection import RejectionConfig
 from training.config.reward import RewardConfig
 from training.config.rloo import RLOOConfig
 from training.config.sample import SampleConfig
 from training.config.sft import SFTConfig
+from training.config.sizes import SIZES
 
 __all__ = [
     "CONFIGS",
@@ -51,6 +52,8 @@ CONFIGS: dict[str, type[BaseConfig]] = {
     "rloo": RLOOConfig,
     "grpo": GRPOConfig,
 }
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {**PAPERS, **SIZES}
 
 
 def preset(name: str, kind: str, **overrides: Any) -> BaseConfig:

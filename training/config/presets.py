@@ -62,7 +62,7 @@ _REWARD: dict[str, Any] = {
     "max_length": 2048,
 }
 
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+PAPERS: dict[str, dict[str, dict[str, Any]]] = {
     "starter": {kind: {} for kind in ("sft", "sample", "reward", "ppo", "a2c", "rloo", "grpo", "dpo", "rejection")},
     "instructgpt": {
         "sft": {
