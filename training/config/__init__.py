@@ -12,6 +12,7 @@ from training.config.a2c import A2CConfig
 from training.config.base import BaseConfig, ConfigError, Policy
 from training.config.dpo import DPOConfig
 from training.config.grpo import GRPOConfig
+from training.config.judge import CritiqueConfig, RLAIFConfig
 from training.config.optimiser import Optimiser
 from training.config.ppo import PPOConfig
 from training.config.presets import PRESETS
@@ -27,11 +28,13 @@ __all__ = [
     "A2CConfig",
     "BaseConfig",
     "ConfigError",
+    "CritiqueConfig",
     "DPOConfig",
     "GRPOConfig",
     "Optimiser",
     "PPOConfig",
     "Policy",
+    "RLAIFConfig",
     "RLOOConfig",
     "RejectionConfig",
     "RewardConfig",
@@ -50,6 +53,8 @@ CONFIGS: dict[str, type[BaseConfig]] = {
     "a2c": A2CConfig,
     "rloo": RLOOConfig,
     "grpo": GRPOConfig,
+    "rlaif": RLAIFConfig,
+    "critique": CritiqueConfig,
 }
 
 

@@ -5,7 +5,8 @@ a rollout where the algorithm wants it and as many samples of a prompt as it nee
 
 "starter" is the defaults themselves: the tiny built-in model on two CPU cores. "instructgpt" is arXiv 2203.02155,
 appendix C; "stiennon" is arXiv 2009.01325, appendix B. What these papers did not do stands beside them in their sizes:
-DPO as in arXiv 2305.18290, appendix B (beta .5 is its TL;DR), SFT on the best of N with their SFT's learning rate.
+DPO as in arXiv 2305.18290, appendix B (beta .5 is its TL;DR), SFT on the best of N with their SFT's learning rate,
+critiques and revisions of the length of their samples.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ _STIENNON_RL: dict[str, Any] = {
 }
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "starter": {kind: {} for kind in ("sft", "sample", "reward", "ppo", "a2c", "rloo", "grpo", "dpo", "rejection")},
+    "starter": {
+        kind: {}
+        for kind in ("sft", "sample", "reward", "ppo", "a2c", "rloo", "grpo", "dpo", "rejection", "rlaif", "critique")
+    },
     "instructgpt": {
         "sft": {
             "epochs": 16,
@@ -101,6 +105,8 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "rloo": {**_INSTRUCTGPT_RL, "minibatch_size": 512},
         "grpo": {**_INSTRUCTGPT_RL, "minibatch_size": 64, "inner_epochs": 1},
+        "rlaif": {"precision": "bf16"},
+        "critique": {"precision": "bf16", "max_new_tokens": 1024},
     },
     "stiennon": {
         "sft": {
@@ -163,5 +169,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "rloo": {**_STIENNON_RL, "minibatch_size": 512},
         "grpo": {**_STIENNON_RL, "minibatch_size": 64, "inner_epochs": 4},
+        "rlaif": {"precision": "bf16"},
+        "critique": {"precision": "bf16", "max_new_tokens": 48},
     },
 }
