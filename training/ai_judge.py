@@ -28,6 +28,7 @@ from training.scoring import by_item
 from training.server import Server
 
 C = TypeVar("C", bound=JudgeConfig)
+T = TypeVar("T")
 
 
 class AIJudge:
@@ -48,13 +49,18 @@ class AIJudge:
         """Tokens of the longer label."""
         return max(len(label) for label in self.labels)
 
-    def check(self, tokens: int, what: str) -> None:
-        """Refuse what is longer than the judge can read; a server says so itself. Raises JobError."""
-        if self.model is not None and tokens > context_length(self.model):
+    def fitting(self, rows: Sequence[T], tokens: Callable[[T], int], what: str) -> list[T]:
+        """The rows that the judge can read whole; a server says so itself. Raises JobError when none is left."""
+        if self.model is None:
+            return list(rows)
+        most, needed = context_length(self.model), [tokens(row) for row in rows]
+        kept = [row for row, count in zip(rows, needed, strict=True) if count <= most]
+        if not kept:
             raise JobError(
-                f"{what} takes {tokens} tokens, and the judge reads {context_length(self.model)} at most; choose a"
-                " judge with a longer context, or leave it out."
+                f"The judge reads {most} tokens at most, and {what} takes {min(needed)} or more; choose a judge with a"
+                " longer context."
             )
+        return kept
 
     def label_logprobs(self, prompts: Sequence[Sequence[int]], micro_batch_tokens: int) -> list[list[float]]:
         """log p of (A) and of (B) after each prompt, in nats. The prompt is computed once for both. Raises Drained."""

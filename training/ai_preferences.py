@@ -64,7 +64,7 @@ def ranks_with_ties(scores: Sequence[float], margin: float) -> list[int]:
 
 @dataclass(frozen=True)
 class PositionBias:
-    """What the place says: the mean P(first label), .5 without bias; the share of pairs whose winner changes with it."""
+    """What the place says: the mean P(first label), .5 without bias; the share of pairs whose winner it changes."""
 
     first: float
     changed: float

@@ -60,15 +60,13 @@ class Reviser:
             seed=self.config.seed, batch_rows=self.config.batch_rows, precision=self.config.precision,
         )  # fmt: skip
 
-    def check(self, draft: Draft) -> None:
-        """Refuse a prompt whose longest possible revision the judge could not read. Raises JobError."""
+    def longest(self, draft: Draft) -> int:
+        """Tokens of a prompt with the longest answer, critique and revision that there may be."""
         codec, new = self.judge.codec, self.config.max_new_tokens
         principle = max(self.config.principles, key=len)
         frame = len(codec.prompt(revision_question(draft.messages, "", principle, "")))
         answer = max(new, len(codec.response(draft.answer or "")))
-        self.judge.check(
-            frame + answer + 2 * new, f"Prompt {draft.id} with its answer, a critique and a revision of max_new_tokens"
-        )
+        return frame + answer + 2 * new
 
     def say(self, what: str, drafts: Sequence[Draft], asked: Sequence[list[Message]]) -> list[Completion]:
         """What the model says to each of `asked`; a function of the seed, the prompt's id and `what`."""
@@ -135,12 +133,11 @@ def critique(job: Job[CritiqueConfig]) -> None:
     """The whole program; see the module's head."""
     ranks = set_up(job)
 
-    # 1. The prompts, and a model that can read the longest chain whole.
-    drafts = read_drafts(job.data("prompts"))
+    # 1. The model, and the prompts whose longest chain it can read whole.
     judge = AIJudge(job, ranks)
     reviser = Reviser(job, judge)
-    for draft in drafts:
-        reviser.check(draft)
+    every = read_drafts(job.data("prompts"))
+    drafts = judge.fitting(every, reviser.longest, "a prompt with an answer, a critique and a revision")
 
     # 2. and 3., batch after batch into revisions.jsonl; a killed job goes on where it stopped.
     rows = write_batches(job, ranks, job.folder / "revisions.jsonl", drafts, reviser.revise)
@@ -151,7 +148,10 @@ def critique(job: Job[CritiqueConfig]) -> None:
         raise JobError("No revision ended within max_new_tokens, so there is nothing to learn; raise max_new_tokens.")
     if ranks.first:
         write_rows(job.folder / "demonstrations.jsonl", [demonstration_row(row) for row in revised])
-    job.finish({"judge": job.config.judge}, {"prompts": len(rows), "demonstrations": len(revised)})
+    job.finish(
+        {"judge": job.config.judge},
+        {"prompts": len(rows), "demonstrations": len(revised), "prompts/too_long": len(every) - len(rows)},
+    )
 
 
 if __name__ == "__main__":

@@ -121,12 +121,15 @@ def rlaif(job: Job[RLAIFConfig]) -> None:
     config = job.config
     ranks = set_up(job)
 
-    # 1. The comparisons, and a judge that can read each pair of them whole.
-    comparisons = read_comparisons(job.data("comparisons"))
+    # 1. The judge, and the comparisons of which it can read each pair whole.
     judge = AIJudge(job, ranks)
-    for comparison in comparisons:
-        longest = max((len(judge.codec.prompt(one.messages)) for one in questions(comparison, config)), default=0)
-        judge.check(longest + judge.label_tokens, f"A pair of responses of comparison {comparison.row['id']}")
+    every = read_comparisons(job.data("comparisons"))
+
+    def longest(comparison: Comparison) -> int:
+        lengths = (len(judge.codec.prompt(one.messages)) for one in questions(comparison, config))
+        return judge.label_tokens + max(lengths, default=0)
+
+    comparisons = judge.fitting(every, longest, "a comparison's longest pair of responses with its question")
 
     # 2. Each pair in both orders: log-probabilities of (A) and (B), their softmax, the mean of both orders and of the
     #    principles; a response's mean probability of winning is its score, and close scores tie.
@@ -139,7 +142,7 @@ def rlaif(job: Job[RLAIFConfig]) -> None:
 
     # 3. Batch after batch into rankings.jsonl; a killed job goes on where it stopped.
     rows = write_batches(job, ranks, job.folder / "rankings.jsonl", comparisons, rank)
-    job.finish({"judge": config.judge}, summary(rows))
+    job.finish({"judge": config.judge}, {**summary(rows), "comparisons/too_long": len(every) - len(rows)})
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
