@@ -1,9 +1,10 @@
-"""A judge that was taught what is better ranks so; a place says nothing; a killed job leaves the same rows."""
+"""A judge that knows what is better ranks so; a place says nothing; a killed job leaves the same rows."""
 
 from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ from training.data import Codec, load_tokenizer
 from training.job import Job, set_up
 from training.models import load_causal_lm
 
-PRINCIPLE = "the kindly one"
+PRINCIPLE = "the better one"
 OTHERS = [word for word in tiny.WORDS if word != "kindly"]
 
 
@@ -40,27 +41,54 @@ def word_tokenizer() -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>")
 
 
+def plant(tokenizer: Any, place: float) -> Any:
+    """A GPT-2 of one layer whose weights are written by hand: it answers with the label before the word "kindly".
+
+    Every token looks for "kindly" and reads from its position whether it stands before or after the second label, in
+    questions whose words have these places. `place` is what it adds for (A) whatever is there.
+    """
+    import transformers
+
+    codec = Codec(tokenizer)
+    question = codec.prompt(pair_question(tiny.user("cat"), PRINCIPLE, "dog", "kindly"))
+    second = question.index(tokenizer.convert_tokens_to_ids("kindly"))
+    config: Any = transformers.GPT2Config(
+        vocab_size=len(tokenizer), n_embd=16, n_layer=1, n_head=1, n_positions=256, tie_word_embeddings=False,
+        eos_token_id=0, pad_token_id=1, bos_token_id=None,
+    )  # fmt: skip
+    model: Any = transformers.GPT2LMHeadModel(config)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.fill_(1.0 if "ln_" in name and name.endswith("weight") else 0.0)
+        words, places = model.transformer.wte.weight, model.transformer.wpe.weight
+        # Features come as +1 and -1, so that every token has mean 0 and the same norm under layer normalisation.
+        words[:, 2:4] = torch.tensor([1.0, -1.0])
+        words[tokenizer.convert_tokens_to_ids("kindly"), :4] = torch.tensor([1.0, -1.0, 0.0, 0.0])
+        places[:, 8:10] = torch.tensor([1.0, -1.0])
+        places[:, 4:6] = torch.tensor([-1.0, 1.0])
+        places[: second - 1, 4:6] = torch.tensor([1.0, -1.0])
+        attention = model.transformer.h[0].attn
+        attention.c_attn.bias[0] = 8.0  # every query asks
+        attention.c_attn.weight[:2, 16] = torch.tensor([4.0, -4.0])  # "kindly" answers
+        attention.c_attn.weight[4:6, 32] = torch.tensor([0.25, -0.25])  # before or after
+        attention.c_proj.weight[0, 6:8] = torch.tensor([1.0, -1.0])
+        for label, sign in (("A", 1.0), ("B", -1.0)):
+            row = model.lm_head.weight[tokenizer.convert_tokens_to_ids(label)]
+            row[6:10] = sign * torch.tensor([0.5, -0.5, place, -place])
+    return model.eval()
+
+
+def save_judge(folder: Path, place: float) -> Path:
+    tokenizer = word_tokenizer()
+    plant(tokenizer, place).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model that has learned to answer with the label of the response that says "kindly"."""
-    root = tmp_path_factory.mktemp("judge")
-    tokenizer = word_tokenizer()
-    tiny.make_model("gpt2", len(tokenizer)).save_pretrained(root / "start")
-    tokenizer.save_pretrained(root / "start")
-    rng, rows = random.Random(0), []
-    for number in range(600):
-        texts = [rng.choice(OTHERS), "kindly"]
-        rng.shuffle(texts)
-        asked = pair_question(tiny.user(rng.choice(OTHERS)), PRINCIPLE, *texts)
-        answer = LABELS[texts.index("kindly")]
-        rows.append({"id": number, "messages": asked, "response": answer, "split": "train"})
-    folder = root / "job"
-    folder.mkdir()
-    config = {"model": str(root / "start"), "epochs": 3, "lr": 3e-3, "batch_size": 24, "max_length": 128, "threads": 1}
-    (folder / "config.json").write_text(json.dumps(config))
-    tiny.write_rows(folder / "data" / "demonstrations.jsonl", rows)
-    assert tiny.run("sft", folder) == 0
-    return folder / "checkpoint"
+    """A judge that knows which response says "kindly", and likes (A) a little whatever it holds."""
+    return save_judge(tmp_path_factory.mktemp("judge"), 0.1)
 
 
 def comparisons(count: int) -> list[dict[str, Any]]:
@@ -86,17 +114,31 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 # -- ranking -------------------------------------------------------------------------------------------------
 
 
-def test_a_judge_that_was_taught_what_is_better_ranks_it_first(judge: Path, make_job: Any) -> None:
+def test_a_judge_that_knows_what_is_better_ranks_it_first(judge: Path, make_job: Any) -> None:
     folder = make_job(settings(judge), comparisons=comparisons(16))
     assert tiny.run("rlaif", folder) == 0
     rows = rows_of(folder)
     assert [row["id"] for row in rows] == [f"c{number}" for number in range(16)]
-    first = [row["ranks"][number % 4] == 1 and row["ranks"].count(1) == 1 for number, row in enumerate(rows)]
-    assert sum(first) >= 15
+    for number, row in enumerate(rows):
+        assert [rank == 1 for rank in row["ranks"]] == [at == number % 4 for at in range(4)]
+        assert sorted(row["ranks"]) == [1, 2, 2, 2], "the others differ in nothing that it knows"
     assert all(row["ai"] is True and row["labeler"] == "ai:judge" for row in rows)
     metrics = tiny.result(folder)
     assert (metrics["rankings"], metrics["questions"]) == (16, 16 * 12)
     assert json.loads((folder / "run.json").read_text())["config"]["principles"] == [PRINCIPLE]
+
+
+def test_a_liking_for_a_place_changes_no_ranking(judge: Path, make_job: Any, tmp_path: Path) -> None:
+    biased = save_judge(tmp_path / "biased", 1.5)  # it answers (A) to nearly all
+    folder = make_job(settings(biased), comparisons=comparisons(8))
+    assert tiny.run("rlaif", folder) == 0
+    metrics = tiny.result(folder)
+    assert metrics["position/first"] > 0.95
+    assert metrics["position/changed"] > 0.95
+    for number, row in enumerate(rows_of(folder)):
+        assert row["wins"][number % 4] == max(row["wins"])
+        others = [row["win_probabilities"][i][j] for i in range(4) for j in range(4) if number % 4 not in (i, j)]
+        assert others == pytest.approx([0.5] * 9, abs=1e-4)
 
 
 def test_label_log_probabilities_are_the_models_own(judge: Path, make_job: Any) -> None:
@@ -214,7 +256,7 @@ def test_ai_rankings_of_weight_0_change_nothing_in_the_reward_model(taught: Path
     first, second, third = (tiny.weights(folder) for folder in (plain, mixed, used))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not all(torch.equal(first[name], third[name]) for name in first)
-    held_out = [tiny.result(folder)["pairs"] for folder in (plain, used)]
+    held_out = [tiny.result(folder)["pairs/validation"] for folder in (plain, used)]
     assert held_out[0] == held_out[1], "people's rankings alone measure"
 
 
@@ -246,8 +288,6 @@ def revising(taught: Path, **changes: Any) -> dict[str, Any]:
 
 def wide(taught: Path, folder: Path) -> Path:
     """The taught policy with positions enough for a chain of questions in bytes."""
-    import shutil
-
     shutil.copytree(taught, folder)
     path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "max_position_embeddings": 2048}))
