@@ -38,7 +38,7 @@ def count_usable(session: Session, project_id: int, kind: str) -> int:
 def ai_rows(
     session: Session, project: Project, kind: str, *, snapshot_id: int | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Native rows of the AI labels of a kind, each with `ai: true` (docs/job-folder.md); of a snapshot if one is named."""
+    """Native rows of the AI labels of a kind, each with `ai: true` (docs/job-folder.md); of a snapshot if named."""
     chosen = which_ai_train(kind)
     if snapshot_id is not None:
         chosen = [AILabel.id.in_(select(SnapshotItem.ai_label_id).where(SnapshotItem.snapshot_id == snapshot_id))]
