@@ -107,13 +107,13 @@ def list_labels(
 @router.get("/ai-labels/{ai_label_id}")
 def show_label(request: Request, session: SessionDep, user: Researcher, ai_label_id: int) -> HTMLResponse:
     """What it says, by which principles, and the snapshots and checkpoints that it reached."""
-    page = ai_labels.describe_label(session, ai_label_id)
+    found = ai_labels.describe_label(session, ai_label_id)
     return render(
         request,
         "ai_labels/label.html",
-        project=session.get_one(Project, page.label.project_id),
-        page=page,
-        headlines={c.id: headline(c.kind, c.metrics) for c in page.checkpoints},
+        project=session.get_one(Project, found.label.project_id),
+        found=found,
+        headlines={c.id: headline(c.kind, c.metrics) for c in found.checkpoints},
     )
 
 

@@ -6,7 +6,7 @@ import re
 
 MOST_PRINCIPLES = 200
 LONGEST_PRINCIPLE = 1000
-_BULLET = re.compile(r"(?:[-*+]|\d{1,3}[.)])\s+")
+_BULLET = re.compile(r"^(?:[-*+]|\d{1,3}[.)])\s+")
 
 
 def principles_of(text: str) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.errors import Conflict, Invalid, NotFound
@@ -144,7 +145,7 @@ def _completions(session: Session, prompt_ids: Sequence[int]) -> dict[str, str]:
     query = (
         select(Completion.prompt_id, Completion.id)
         .where(Completion.prompt_id.in_(prompt_ids), Completion.checkpoint_id.is_not(None))
-        .distinct(Completion.prompt_id)
+        .ext(distinct_on(Completion.prompt_id))
         .order_by(
             Completion.prompt_id, Completion.checkpoint_id.desc(), Completion.comparison_id.desc(),
             Completion.sample_index,
