@@ -146,6 +146,8 @@ class JobKind(StrEnum):
     SAMPLING = "sampling"
     REWARD = "reward"
     PPO = "ppo"
+    AI_RANKING = "ai_ranking"
+    AI_REVISION = "ai_revision"
 
 
 class JobState(StrEnum):
@@ -161,6 +163,7 @@ class CheckpointKind(StrEnum):
     SFT = "sft"
     REWARD = "reward"
     PPO = "ppo"
+    JUDGE = "judge"  # a model from elsewhere that labels by the constitution
 
 
 class Phase(StrEnum):

@@ -23,6 +23,7 @@ class Project(Base):
             "second_label_rate BETWEEN 0 AND 1 AND review_rate BETWEEN 0 AND 1 AND review_above BETWEEN 0 AND 1",
             name="review_shares_range",
         ),
+        CheckConstraint("ai_weight BETWEEN 0 AND 1", name="ai_weight_range"),
         CheckConstraint("demonstration_threshold >= 1 AND ranking_threshold >= 1", name="thresholds_positive"),
         CheckConstraint(
             "gold_rate >= 0 AND repeat_rate >= 0 AND gold_rate + repeat_rate <= 0.5000001", name="measured_at_most_half"
@@ -50,6 +51,7 @@ class Project(Base):
     repeat_rate: Mapped[float] = mapped_column(server_default="0")  # and that are her own again
     gold_feedback: Mapped[bool] = mapped_column(server_default=false())  # labelers see afterwards what was expected
     leaderboard: Mapped[bool] = mapped_column(server_default=false())  # labelers see each other's counts of the week
+    ai_weight: Mapped[float] = mapped_column(server_default="0")  # of a model's labels in training; 0: not used
     recipe: Mapped[
         Json
     ]  # {"sft": {...}, "sampling": {...}, "reward": {...}, "ppo": {...}}: overrides of training.config

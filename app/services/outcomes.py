@@ -19,10 +19,11 @@ from sqlalchemy.orm import Session
 
 from app.errors import Invalid, NotFound
 from app.models import Checkpoint, Comparison, Completion, Job, Project, Prompt, Round, Slot, Snapshot
+from app.models.columns import JobKind
 from app.rules.assignment import slots_in_queue_order
 from app.rules.exports import to_line
 from app.rules.reviews import labelers_wanted
-from app.services import rounds, snapshots
+from app.services import ai_jobs, rounds, snapshots
 from app.services.projects import RECIPE_PARTS
 from app.settings import ROOT, get_settings
 from training.config import CONFIGS
@@ -48,6 +49,8 @@ def prepare_folder(session: Session, job: Job, folder: Path) -> None:
         "sampling": _prepare_sampling,
         "reward": _prepare_reward,
         "ppo": _prepare_ppo,
+        "ai_ranking": _prepare_ai,
+        "ai_revision": _prepare_ai,
     }[job.kind](session, job, data)
     config = CONFIGS[RECIPE_PARTS[job.kind]].from_dict({**job.spec.get("recipe", {}), **values})
     partial = folder / "config.json.partial"
@@ -59,6 +62,8 @@ def record_result(session: Session, job: Job, folder: Path) -> Any:
     """Turn what training left into rows; returns the job's result. The caller commits it with the job's end."""
     if job.kind == "sampling":
         return _record_completions(session, job, folder)
+    if job.kind in (JobKind.AI_RANKING, JobKind.AI_REVISION):
+        return ai_jobs.record_labels(session, job, folder)
     return _record_checkpoint(session, job, folder)
 
 
@@ -88,6 +93,11 @@ def _prepare_reward(session: Session, job: Job, data: Path) -> dict[str, Any]:
 def _prepare_ppo(session: Session, job: Job, data: Path) -> dict[str, Any]:
     _write_lines(data / "prompts.jsonl", _training_prompts(session, job.project_id))
     return {"policy": _path(session, job.spec["parent"]), "reward_model": _path(session, job.spec["reward"])}
+
+
+def _prepare_ai(session: Session, job: Job, data: Path) -> dict[str, Any]:
+    prepare = ai_jobs.prepare_ranking if job.kind == JobKind.AI_RANKING else ai_jobs.prepare_revision
+    return {"judge": _path(session, job.spec["judge"]), **prepare(session, job, data)}
 
 
 def _prepare_sampling(session: Session, job: Job, data: Path) -> dict[str, Any]:

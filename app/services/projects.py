@@ -42,12 +42,21 @@ Skip when you cannot tell what is asked, or when the topic is not one you can ju
 """
 
 # The parts of a recipe, and the program of training/ whose settings each overrides.
-RECIPE_PARTS = {"sft": "sft", "sampling": "sample", "reward": "reward", "ppo": "ppo"}
+RECIPE_PARTS = {
+    "sft": "sft",
+    "sampling": "sample",
+    "reward": "reward",
+    "ppo": "ppo",
+    "ai_ranking": "rlaif",
+    "ai_revision": "critique",
+}
 _REQUIRED: dict[str, dict[str, Any]] = {
     "sft": {"model": "x"},
     "sampling": {"policies": [{"name": "x", "path": "x"}]},
     "reward": {"model": "x"},
     "ppo": {"policy": "x", "reward_model": "x"},
+    "ai_ranking": {"judge": "x", "principles": ["x"]},
+    "ai_revision": {"judge": "x", "principles": ["x"]},
 }
 
 
@@ -82,6 +91,7 @@ class ProjectDraft:
     second_label_rate: float = 0.0
     review_rate: float = 0.0
     review_above: float | None = None
+    ai_weight: float = 0.0  # of a model's labels in training; 0: they are not used
 
 
 # What has versions of its own is changed by publishing the next one.
@@ -130,6 +140,7 @@ def create_project(session: Session, draft: ProjectDraft) -> Project:
         second_label_rate=draft.second_label_rate,
         review_rate=draft.review_rate,
         review_above=draft.review_above,
+        ai_weight=draft.ai_weight,
     )
     session.add(project)
     session.flush()
@@ -176,6 +187,7 @@ def _check_draft(draft: ProjectDraft) -> None:
         check(rate_problem[0], False, rate_problem[1])
     for name in ("second_label_rate", "review_rate", "review_above"):
         check(name, 0 <= (getattr(draft, name) or 0) <= 1, _("Give a share from 0 to 100 %."))
+    check("ai_weight", 0 <= draft.ai_weight <= 1, _("Give a weight from 0 to 1."))
     texts = draft.use_case_texts
     fits = len(texts) <= MOST_USE_CASE_TEXTS and all(0 < len(text.strip()) <= LONGEST_USE_CASE_TEXT for text in texts)
     limits = {"most": MOST_USE_CASE_TEXTS, "longest": figures.number(LONGEST_USE_CASE_TEXT)}

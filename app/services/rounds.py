@@ -17,7 +17,7 @@ from app.errors import Conflict
 from app.models import Checkpoint, Comparison, Job, Project, Prompt, Ranking, Round, Slot, User
 from app.rules import rounds as rules
 from app.rules.sampling import sampling_plan
-from app.services import audit, exports, jobs, snapshots
+from app.services import ai_exports, audit, exports, jobs, snapshots
 from app.services.demonstrations import count_demonstrations
 from app.translation import gettext as _
 
@@ -58,9 +58,18 @@ def gather_facts(session: Session, project: Project, round_: Round) -> rules.Fac
         ranking_threshold=project.ranking_threshold,
         ranking_slots=new_rankings + _count_to_fill(session, round_),
         launch_requested=round_.launch_requested_at is not None,
+        ai_labels=_ai_labels(session, project, round_.phase),
         paused=project.paused_at is not None,
         job_state=job.state if job else None,
     )
+
+
+def _ai_labels(session: Session, project: Project, phase: str) -> int:
+    """A model's labels that the next training of this phase would read."""
+    kinds = {rules.COLLECTING_DEMONSTRATIONS: "demonstration", rules.COLLECTING_RANKINGS: "ranking"}
+    if not project.ai_weight or phase not in kinds:
+        return 0
+    return ai_exports.count_usable(session, project.id, kinds[phase])
 
 
 def request_launch(session: Session, project: Project, user: User | None) -> Round:
@@ -152,7 +161,9 @@ def _start_job(session: Session, project: Project, round_: Round) -> Job:
     kind = JOB_OF_PHASE[round_.phase]
     earlier = session.scalar(select(func.count()).select_from(Job).where(Job.round_id == round_.id, Job.kind == kind))
     spec["try"] = (earlier or 0) + 1
-    spec["recipe"] = project.recipe.get(kind, {})
+    spec["recipe"] = dict(project.recipe.get(kind, {}))
+    if project.ai_weight and kind in ("sft", "reward"):
+        spec["recipe"]["ai_weight"] = project.ai_weight  # of the rows that the snapshot has taken in
     round_.launch_requested_at = None
     return jobs.create_job(session, project.id, kind, spec, round_id=round_.id, created_by_id=round_.launched_by_id)
 

@@ -42,6 +42,8 @@ def _sized(rate: float, switches: dict[str, Any]) -> Presets:
         "grpo": {**rl, "minibatch_size": 128, "inner_epochs": 1, "kl_coef": 0.04},
         "dpo": {**ranks, "max_length": 2048, "lr": lr["dpo"], "warmup_steps": 30, "max_new_tokens": 1024},
         "rejection": {**ranks, **_LENGTHS, "epochs": 1, "lr": lr["sft"], "best_of": 16, "max_new_tokens": 1024},
+        "rlaif": {"precision": "bf16"},
+        "critique": {"precision": "bf16", "max_new_tokens": 1024},
     }  # fmt: skip
 
 

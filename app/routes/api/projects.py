@@ -52,6 +52,7 @@ class ProjectSettings(ProjectOut):
         description="Two labels that disagree on more than this share of pairs are reviewed; null: never.",
         examples=[0.35],
     )
+    ai_weight: float = Field(description="Of a model's labels in training; 0: not used.", examples=[0.5])
     recipe: dict[str, Any] = Field(description="Overrides of the training settings.", examples=[{"ppo": {"steps": 50}}])
     gold_rate: float = Field(description="Share of the rankings given that are gold items.", examples=[0.1])
     repeat_rate: float = Field(description="Share that are the labeler's own again.", examples=[0.05])
@@ -93,6 +94,7 @@ class ProjectIn(Request):
     second_label_rate: Share = 0.0
     review_rate: Share = 0.0
     review_above: Share | None = None
+    ai_weight: Share = 0.0
 
 
 class ProjectChanges(Request):
@@ -116,6 +118,7 @@ class ProjectChanges(Request):
     leaderboard: bool | None = None
     second_label_rate: Share | None = None
     review_rate: Share | None = None
+    ai_weight: Share | None = Field(None, description="Of a model's labels in training; 0 leaves them out.")
     review_above: Share | None = Field(None, description="null: review no two labels because they disagree.")
 
 

@@ -55,7 +55,7 @@ class CheckpointOut(Stored):
     """A checkpoint: a model, and what it came from."""
 
     id: int = Field(examples=[5])
-    kind: str = Field(description="base, sft, reward or ppo.", examples=["sft"])
+    kind: str = Field(description="base, sft, reward, ppo or judge.", examples=["sft"])
     parent_id: int | None = None
     reward_model_id: int | None = Field(None, description="The reward model that PPO optimised against.")
     snapshot_id: int | None = Field(None, description="The frozen labels that it was trained on.")
@@ -73,6 +73,7 @@ class SnapshotOut(Stored):
     id: int
     kind: str = Field(description="demonstration or ranking.")
     rows: int
+    ai_rows: int = Field(0, description="Of these, labels by a model.")
     sha256: str = Field(description="Of the native JSONL export of these rows.")
     round_id: int | None = None
     created_at: datetime
