@@ -53,6 +53,7 @@ PAGES = (
     "prompts",
     "prompt_reports",
     "data",
+    "ai_labels",
     "positions",
     "checkpoints",
     "jobs",

@@ -50,7 +50,7 @@ NAMES = {
     "far_too_short": mark("far too short"),
     "pasted": mark("pasted"),
 }
-BASE_MODEL = mark("Base model")
+FROM_ELSEWHERE = {"base": mark("Base model"), "judge": mark("Judge")}  # checkpoints that no job made
 
 
 def named(key: str | None) -> str:
@@ -62,7 +62,7 @@ def named(key: str | None) -> str:
 
 def kind_name(kind: str) -> str:
     """What a kind of job or checkpoint is called."""
-    return gettext(PROGRAMS[kind].name if kind in PROGRAMS else BASE_MODEL)
+    return gettext(PROGRAMS[kind].name if kind in PROGRAMS else FROM_ELSEWHERE[kind])
 
 
 def kind_subject(kind: str) -> str:

@@ -25,6 +25,7 @@ from training.config import RewardConfig
 from training.conversations import read_demonstrations
 from training.data import Codec, Epochs, load_tokenizer, micro_batches, read_rankings, split_rows
 from training.job import Job, JobError, run_program, set_up
+from training.labels import by_people
 from training.models import check_context, load_causal_lm
 from training.optimiser import Updater, learning_rate, whole
 from training.rankings import Elements, Item, elements, share_forwards, weigh, width
@@ -39,8 +40,7 @@ HELD_OUT = "held_out.safetensors"  # beside a finished member: its scores of the
 
 def ranking_loss(scores: Tensor, of: Elements) -> tuple[Tensor, Tensor]:
     """The summed loss of rankings by their responses' scores [R]; pairs in the right order and in all, [2]."""
-    loss, _, hits = kwise_loss(scores.index_select(0, of.places), of.ranks, of.owners, of.importance, of.margins)
-    return loss, hits
+    return kwise_loss(scores.index_select(0, of.places), of.ranks, of.owners, of.importance, of.margins)
 
 
 class RewardTraining:
@@ -54,6 +54,7 @@ class RewardTraining:
         self.codec = Codec(load_tokenizer(config.model))
         rankings = weigh(read_rankings(job.data("rankings"), self.codec, config.max_length), config)
         train, validation = split_rows(rankings, lambda row: row.prompt_id, config.seed, config.validation_share)
+        validation = by_people(validation, lambda row: row.label)
         if not train:
             raise JobError("No ranking is left for training; rank more prompts or lower validation_share.")
         self.train, self.validation = share_forwards(train), share_forwards(validation)
@@ -73,7 +74,9 @@ class RewardTraining:
         # Its weight starts where the feature alone is best: from 0, at the backbone's rate, it would hardly move.
         some = elements(self.train[:1000], config, torch.device("cpu"))
         feature = (every[some.places] - self.mean) / self.std
-        self.weight = fit_weight(feature, some.ranks, some.owners, some.importance) if config.logprob_weight else 0.0
+        self.weight = 0.0
+        if config.logprob_weight:
+            self.weight = fit_weight(feature, some.ranks, some.owners, some.importance, some.margins)
         self.widths = [width(one.item) for one in self.train]
 
     def _demonstrations(self) -> list[Item]:
@@ -81,7 +84,7 @@ class RewardTraining:
         return [
             (row.prompt, [row.response])
             for row in (read_demonstrations(path, self.codec) if path.is_file() else [])
-            if len(row.prompt) + len(row.response) <= self.config.max_length
+            if not row.ai and len(row.prompt) + len(row.response) <= self.config.max_length
         ]
 
     def fresh(self) -> RewardModel:
@@ -123,7 +126,7 @@ class RewardTraining:
 
         # 4. Pass over the rankings.
         while step < steps:
-            share = learning_rate(step, steps, config.lr_final, config.warmup_steps)
+            share = learning_rate(step, steps, config)
             metrics = {**self.step(updater, epochs.batch(step), share), "lr": config.lr * share}
             metrics["logprob_weight"] = float(whole(model.logprob_weight.detach()))
             step += 1
@@ -204,7 +207,7 @@ class RewardTraining:
         """6. The reward model: as the result, or as a member that waits for the others."""
 
         def write(folder: Path) -> None:
-            save_reward(model, weights, self.codec.tokenizer, self.config.model, folder)
+            save_reward(model, weights, self.codec.tokenizer, self.config.model, self.config, folder)
 
         def write_alone(folder: Path) -> None:
             write(folder)

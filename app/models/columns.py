@@ -162,6 +162,8 @@ class JobKind(StrEnum):
     GRPO = "grpo"
     DPO = "dpo"
     REJECTION = "rejection"
+    AI_RANKING = "ai_ranking"
+    AI_REVISION = "ai_revision"
 
 
 class JobState(StrEnum):
@@ -182,6 +184,7 @@ class CheckpointKind(StrEnum):
     GRPO = "grpo"
     DPO = "dpo"
     REJECTION = "rejection"
+    JUDGE = "judge"  # a model from elsewhere that labels by the constitution
 
 
 class Phase(StrEnum):

@@ -63,7 +63,7 @@ class _Counts:
 def estimate_round(session: Session, project: Project) -> list[PartEstimate]:
     """SFT, sampling, the reward model, and every algorithm that a round may go by."""
     counts = _count(session, project)
-    return [_estimate(session, project, kind, counts) for kind in PROGRAMS]
+    return [_estimate(session, project, kind, counts) for kind, program in PROGRAMS.items() if program.phase]
 
 
 def _estimate(session: Session, project: Project, kind: str, counts: _Counts | str) -> PartEstimate:

@@ -19,11 +19,12 @@ from sqlalchemy.orm import Session
 
 from app.errors import Invalid, NotFound
 from app.models import Checkpoint, Comparison, Completion, Job, Project, Prompt, Round, Slot, Snapshot
+from app.models.columns import JobKind
 from app.rules.assignment import slots_in_queue_order
 from app.rules.exports import to_line
 from app.rules.programs import ALGORITHMS, POLICY_DATA, PROGRAMS
 from app.rules.reviews import labelers_wanted
-from app.services import rounds, snapshots
+from app.services import ai_jobs, rounds, snapshots
 from app.settings import ROOT, get_settings
 from training.config import CONFIGS
 
@@ -43,8 +44,8 @@ def prepare_folder(session: Session, job: Job, folder: Path) -> None:
         return
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
-    prepare = _prepare_sampling if job.kind == "sampling" else _prepare_training
-    values = prepare(session, job, data)
+    prepare = {"sampling": _prepare_sampling, "ai_ranking": _prepare_ai, "ai_revision": _prepare_ai}
+    values = prepare.get(job.kind, _prepare_training)(session, job, data)
     config = CONFIGS[PROGRAMS[job.kind].module].from_dict({**job.spec.get("recipe", {}), **values})
     partial = folder / "config.json.partial"
     config.save(partial)
@@ -55,6 +56,8 @@ def record_result(session: Session, job: Job, folder: Path) -> Any:
     """Turn what training left into rows; returns the job's result. The caller commits it with the job's end."""
     if job.kind == "sampling":
         return _record_completions(session, job, folder)
+    if job.kind in (JobKind.AI_RANKING, JobKind.AI_REVISION):
+        return ai_jobs.record_labels(session, job, folder)
     return _record_checkpoint(session, job, folder)
 
 
@@ -75,9 +78,16 @@ def _prepare_training(session: Session, job: Job, data: Path) -> dict[str, Any]:
         if job.spec.get(name) is not None:
             _copy_snapshot(session, job.spec[name], data)
     program = PROGRAMS[job.kind]
+    if not program.weighs:
+        _leave_out_ai(data / "rankings.jsonl")
     if program.reads == POLICY_DATA:
         _write_lines(data / "prompts.jsonl", _training_prompts(session, job.project_id))
     return {setting: _path(session, job.spec[place]) for setting, place in program.models}
+
+
+def _prepare_ai(session: Session, job: Job, data: Path) -> dict[str, Any]:
+    prepare = ai_jobs.prepare_ranking if job.kind == JobKind.AI_RANKING else ai_jobs.prepare_revision
+    return {"judge": _path(session, job.spec["judge"]), **prepare(session, job, data)}
 
 
 def _prepare_sampling(session: Session, job: Job, data: Path) -> dict[str, Any]:
@@ -114,6 +124,14 @@ def _copy_snapshot(session: Session, snapshot_id: int, data: Path) -> None:
     if not source.exists():
         raise NotFound(f"The file of snapshot {snapshot_id} is gone from the artifacts folder.")
     shutil.copyfile(source, data / source.name)
+
+
+def _leave_out_ai(path: Path) -> None:
+    """Keep people's rows alone, where there are any: a model's would count as much as theirs."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not json.loads(line).get("ai")]
+    if kept and len(kept) < len(lines):
+        path.write_text("".join(kept), encoding="utf-8")
 
 
 def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -91,6 +91,7 @@ class LoopOverview:
     labeling_now: int
     may_launch: bool
     launch_problem: str | None
+    ai_labels: int  # that the training people label for would read as well
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ def loop_overview(session: Session, project: Project) -> LoopOverview:
         labeling_now=counts.labeling,
         may_launch=problem is None,
         launch_problem=problem,
+        ai_labels=facts.ai_labels,
     )
 
 

@@ -48,6 +48,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     kind: {setting: "x" for setting, _place in program.models} for kind, program in PROGRAMS.items()
 }
 GIVEN["sampling"] = {"policies": [{"name": "x", "path": "x"}], "reward_model": "x"}
+GIVEN["ai_ranking"]["principles"] = GIVEN["ai_revision"]["principles"] = ["x"]
 
 
 MOST_USE_CASE_TEXTS, LONGEST_USE_CASE_TEXT = 100, 1000
@@ -83,6 +84,7 @@ class ProjectDraft:
     second_label_rate: float = 0.0
     review_rate: float = 0.0
     review_above: float | None = None
+    ai_weight: float = 0.0  # of a model's labels in training; 0: they are not used
 
 
 # What has versions of its own is changed by publishing the next one.
@@ -133,6 +135,7 @@ def create_project(session: Session, draft: ProjectDraft) -> Project:
         second_label_rate=draft.second_label_rate,
         review_rate=draft.review_rate,
         review_above=draft.review_above,
+        ai_weight=draft.ai_weight,
     )
     session.add(project)
     session.flush()
@@ -179,6 +182,7 @@ def _check_draft(draft: ProjectDraft) -> None:
         check(rate_problem[0], False, rate_problem[1])
     for name in ("second_label_rate", "review_rate", "review_above"):
         check(name, 0 <= (getattr(draft, name) or 0) <= 1, _("Give a share from 0 to 100 %."))
+    check("ai_weight", 0 <= draft.ai_weight <= 1, _("Give a weight from 0 to 1."))
     texts = draft.use_case_texts
     fits = len(texts) <= MOST_USE_CASE_TEXTS and all(0 < len(text.strip()) <= LONGEST_USE_CASE_TEXT for text in texts)
     limits = {"most": MOST_USE_CASE_TEXTS, "longest": figures.number(LONGEST_USE_CASE_TEXT)}

@@ -17,7 +17,7 @@ from app.errors import Conflict
 from app.models import Comparison, Job, Project, Prompt, Ranking, Round, Slot, User
 from app.rules import programs
 from app.rules import rounds as rules
-from app.services import audit, exports, jobs, snapshots
+from app.services import ai_exports, audit, exports, jobs, snapshots
 from app.services.demonstrations import count_demonstrations
 from app.services.round_jobs import start_job
 from app.services.round_plans import Plan, check_plan, plan_of
@@ -66,9 +66,18 @@ def gather_facts(session: Session, project: Project, round_: Round) -> rules.Fac
         ranking_slots=new_rankings + _count_to_fill(session, round_),
         trains_reward_model=plan_of(project, round_).trains_reward_model,
         launch_requested=round_.launch_requested_at is not None,
+        ai_labels=_ai_labels(session, project, round_.phase),
         paused=project.paused_at is not None,
         job_state=job.state if job else None,
     )
+
+
+def _ai_labels(session: Session, project: Project, phase: str) -> int:
+    """A model's labels that the next training of this phase would read."""
+    kinds = {rules.COLLECTING_DEMONSTRATIONS: "demonstration", rules.COLLECTING_RANKINGS: "ranking"}
+    if not project.ai_weight or phase not in kinds:
+        return 0
+    return ai_exports.count_usable(session, project.id, kinds[phase])
 
 
 def request_launch(session: Session, project: Project, user: User | None, plan: Plan | None = None) -> Round:

@@ -9,14 +9,17 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "3e9ac1f4d702"
-down_revision = "d10b7c55e2a9"
+down_revision = "8c2e5a719bf4"
 branch_labels = None
 depends_on = None
 
 ALGORITHMS = ("ppo", "a2c", "rloo", "grpo", "dpo", "rejection")
 PHASES = ("collecting_demonstrations", "sft", "sampling", "collecting_rankings", "reward", "improvement", "finished")
 OLD_PHASES = tuple("ppo" if phase == "improvement" else phase for phase in PHASES)
-KINDS = {"jobs": ("sft", "sampling", "reward"), "checkpoints": ("base", "sft", "reward")}
+KINDS = {
+    "jobs": ("sft", "sampling", "reward", "ai_ranking", "ai_revision"),
+    "checkpoints": ("base", "sft", "reward", "judge"),
+}
 
 
 def upgrade() -> None:

@@ -14,7 +14,8 @@ from training.config import CONFIGS
 def test_the_table_and_the_closed_sets_of_the_database_name_the_same_kinds() -> None:
     assert set(PROGRAMS) == set(JobKind)
     assert set(ALGORITHMS) == set(Algorithm)
-    assert set(CheckpointKind) == set(PROGRAMS) - {"sampling"} | {"base"}
+    made = {kind for kind, program in PROGRAMS.items() if program.phase and kind != "sampling"}
+    assert set(CheckpointKind) == made | {"base", "judge"}
     assert STANDARD == "ppo"
 
 

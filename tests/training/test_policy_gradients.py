@@ -16,6 +16,7 @@ from training import rl_math
 from training.config import CONFIGS, A2CConfig, ConfigError, PPOConfig, RLOOConfig
 from training.job import Job
 from training.models import response_logprobs
+from training.optimiser import learning_rate
 from training.packing import pack
 from training.policy_gradient import Group, PolicyGradient
 
@@ -58,7 +59,7 @@ def test_squared_error_is_halved() -> None:
 def test_kwise_loss_with_margins_by_hand() -> None:
     # ranks 1, 2: the first leads by 2 and must lead by 0.5
     margins = tensor([[0.0, 0.5], [9.0, 0.0]])
-    loss, _, right = rl_math.kwise_loss(tensor([2.0, 0.0]), tensor([1, 2]), tensor([0, 0]), margins=margins)
+    loss, right = rl_math.kwise_loss(tensor([2.0, 0.0]), tensor([1, 2]), tensor([0, 0]), margins=margins)
     assert loss.item() == pytest.approx(math.log1p(math.exp(-1.5)))
     assert right.tolist() == [1.0, 1.0]
 
@@ -132,6 +133,19 @@ def test_a2c_is_ppo_with_one_epoch_and_one_minibatch(folders: dict[str, Path], p
         which.step(groups, [list(range(len(groups)))], 0, 0, 1.0)
     for (name, one), (_, other) in zip(proximal.actor.named_parameters(), plain.actor.named_parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0, msg=name)
+
+
+def test_the_policys_learning_rate_and_kl_coefficient_wait_for_the_value_network(planted: Path, make_job: Any) -> None:
+    settings = {"advantage": "gae", "value_warmup": 1, "warmup_steps": 2, "minibatch_size": 4, "kl_target": 50.0}
+    which = trainer("ppo", planted, make_job, episodes=32, **settings)
+    assert [which.share(1, step, 4) for step in (4, 5, 6)] == [0.5, 1.0, 1.0], (
+        "its own warm-up, from its own first step"
+    )
+    before = which.kl_coef
+    which.iterate(0)
+    assert which.kl_coef == before, "a policy that stands still says nothing of the coefficient"
+    which.iterate(1)
+    assert which.kl_coef < before
 
 
 def sequence_logprobs(which: PolicyGradient[Any], group: Group) -> list[Tensor]:
@@ -236,3 +250,14 @@ def test_settings_are_of_the_algorithm_that_reads_them() -> None:
     assert "vf_coef" in names["ppo"] & names["a2c"]
     assert not {"vf_coef", "gamma", "whiten_advantages"} & (names["rloo"] | names["grpo"])
     assert PPOConfig.from_dict(PATHS).whiten_advantages
+
+
+@pytest.mark.parametrize(("schedule", "quarter"), [("linear", 0.775), ("cosine", 0.8682)])
+def test_the_learning_rate_rises_and_falls_as_its_schedule_says(schedule: str, quarter: float) -> None:
+    config = RLOOConfig(policy="p", reward_model="r", lr_schedule=schedule, lr_final=0.1, warmup_steps=4)
+    shares = [learning_rate(step, 44, config) for step in range(45)]
+    assert shares[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert shares[24] == pytest.approx(0.55)
+    assert shares[44] == pytest.approx(0.1)
+    # a quarter of the way: .1 + .9 * .75, and .1 + .9 * (1 + cos(pi/4)) / 2
+    assert shares[14] == pytest.approx(quarter, abs=1e-4)

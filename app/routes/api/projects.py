@@ -54,6 +54,7 @@ class ProjectSettings(ProjectOut):
     )
     algorithm: Algorithm = Field(description="What improves the policy in a round.", examples=["dpo"])
     extra_reward_model: bool = Field(description="Whether a reward model is trained also where none is needed (DPO).")
+    ai_weight: float = Field(description="Of a model's labels in training; 0: not used.", examples=[0.5])
     recipe: dict[str, Any] = Field(
         description="Overrides of the training settings, by kind of job.", examples=[{"dpo": {"beta": 0.2}}]
     )
@@ -99,6 +100,7 @@ class ProjectIn(Request):
     second_label_rate: Share = 0.0
     review_rate: Share = 0.0
     review_above: Share | None = None
+    ai_weight: Share = 0.0
 
 
 class ProjectChanges(Request):
@@ -124,6 +126,7 @@ class ProjectChanges(Request):
     leaderboard: bool | None = None
     second_label_rate: Share | None = None
     review_rate: Share | None = None
+    ai_weight: Share | None = Field(None, description="Of a model's labels in training; 0 leaves them out.")
     review_above: Share | None = Field(None, description="null: review no two labels because they disagree.")
 
 

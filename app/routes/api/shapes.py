@@ -75,6 +75,7 @@ class SnapshotOut(Stored):
     id: int
     kind: str = Field(description="demonstration or ranking.")
     rows: int
+    ai_rows: int = Field(0, description="Of these, labels by a model.")
     sha256: str = Field(description="Of the native JSONL export of these rows.")
     round_id: int | None = None
     created_at: datetime
