@@ -59,6 +59,7 @@ PAGES = (
     "jobs",
     "rounds",
     "loop",
+    "launches",
 )
 
 

@@ -94,6 +94,7 @@ ADDRESSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "/projects/{slug}/checkpoints": (STAFF, ("/projects/house/checkpoints",)),
     "/projects/{slug}/rounds": (STAFF, ("/projects/house/rounds",)),
+    "/projects/{slug}/rounds/new": (("admin",), ("/projects/house/rounds/new",)),
     "/projects/{slug}/settings": (("admin",), ("/projects/house/settings",)),
     "/projects/{slug}/label-schema": (("admin",), ("/projects/house/label-schema",)),
     "/checkpoints/{checkpoint_id}": (STAFF, ("/checkpoints/{checkpoint}",)),

@@ -62,6 +62,7 @@ PAGES = [
     "/projects/{slug}/prompts/write?kind=few_shot&stored=2",
     "/projects/{slug}/checkpoints",
     "/projects/{slug}/rounds",
+    "/projects/{slug}/rounds/new",
     "/projects/{slug}/guidelines",
     "/projects/{slug}/label-schema?saved=true",
     "/checkpoints/{checkpoint_id}",
@@ -102,7 +103,7 @@ DATA = [
     "flag_1",
     "UP",
     "ada",
-    '{"sft": {"epochs": 4}, "ppo": {"kl_coef": 0.05}}',
+    '{"sft": {"epochs": 4}, "ppo": {"kl_target": 6}}',
     *FLAGS,
     *COLUMNS,
 ]
