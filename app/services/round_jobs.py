@@ -29,7 +29,7 @@ def start_job(session: Session, project: Project, round_: Round) -> Job:
     earlier = session.scalar(select(func.count()).select_from(Job).where(Job.round_id == round_.id, Job.kind == kind))
     spec["try"] = (earlier or 0) + 1
     spec["recipe"] = dict(project.recipe.get(kind, {}))
-    if project.ai_weight and kind in ("sft", "reward"):
+    if project.ai_weight and programs.weighs_ai_labels(kind):
         spec["recipe"]["ai_weight"] = project.ai_weight  # of the rows that the snapshot has taken in
     round_.launch_requested_at = None
     return jobs.create_job(session, project.id, kind, spec, round_id=round_.id, created_by_id=round_.launched_by_id)

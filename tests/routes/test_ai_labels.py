@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.models import AILabel, Comparison, Job, Project
-from app.services import outcomes
+from app.services import outcomes, snapshots
 from app.settings import ROOT
 from tests.routes.conftest import Person
 from tests.seed import add_ai_labels
@@ -117,6 +117,14 @@ def test_revisions_by_the_api(session: Session, comparison: Comparison, admin: P
     assert (label["text"], label["constitution"]["version"]) == ("Marta bakes.", 1)
     assert label["details"]["steps"][0]["critique"] == "Curt.�"
     assert api.get(f"/ai-labels/{label['id']}").json()["snapshots"] == []
+    assert api.patch("/projects/village/settings", json={"ai_weight": 1}).status_code == 200
+    session.refresh(project := session.get_one(Project, comparison.project_id))
+    snapshot = snapshots.freeze_snapshot(session, project, None, "demonstration")
+    session.commit()
+    held = api.get(f"/projects/village/ai-labels?kind=demonstration&snapshot={snapshot.id}").json()
+    assert [one["id"] for one in held] == [label["id"]]
+    (reached,) = api.get(f"/ai-labels/{label['id']}").json()["snapshots"]
+    assert (reached["id"], reached["ai_rows"]) == (snapshot.id, 1)
 
 
 def test_only_admins_start_and_change_and_labelers_see_nothing(

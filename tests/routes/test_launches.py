@@ -246,13 +246,3 @@ def test_time_goes_by_the_last_such_job_of_the_project(
     get_settings.cache_clear()
     part = next(part for part in admin.api.get("/projects/village/estimates").json() if part["kind"] == "sft")
     assert part["basis"] == "at the stated rate of 0.001 TFLOP/s"
-
-
-def test_dpo_reads_no_weights_and_so_no_labels_of_a_model_beside_those_of_people(tmp_path: Path) -> None:
-    file = tmp_path / "rankings.jsonl"
-    file.write_text('{"id": "1"}\n{"id": "2", "ai": true}\n')
-    outcomes._leave_out_ai(file)
-    assert file.read_text() == '{"id": "1"}\n'
-    file.write_text('{"id": "2", "ai": true}\n')
-    outcomes._leave_out_ai(file)
-    assert file.read_text() == '{"id": "2", "ai": true}\n'  # there are no others

@@ -14,8 +14,8 @@ from training.config import CONFIGS
 def test_the_table_and_the_closed_sets_of_the_database_name_the_same_kinds() -> None:
     assert set(PROGRAMS) == set(JobKind)
     assert set(ALGORITHMS) == set(Algorithm)
-    made = {kind for kind, program in PROGRAMS.items() if program.phase and kind != "sampling"}
-    assert set(CheckpointKind) == made | {"base", "judge"}
+    make = {kind for kind, program in PROGRAMS.items() if CONFIGS[program.module].makes_checkpoint}
+    assert set(CheckpointKind) == make | {"base", "judge"}
     assert STANDARD == "ppo"
 
 

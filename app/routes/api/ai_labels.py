@@ -116,10 +116,12 @@ def list_labels(
     project: Slug,
     kind: Annotated[TaskKind, Query()] = TaskKind.RANKING,
     before: Annotated[int | None, Query(ge=1, le=BIGGEST, description="Only those with a smaller id.")] = None,
+    snapshot: Annotated[int | None, Query(ge=1, le=BIGGEST, description="Only those that it holds.")] = None,
 ) -> list[AILabelOut]:
     """A page of them, newest first."""
     found = projects.get_project(session, project)
-    return [AILabelOut.model_validate(row) for row in ai_labels.list_labels(session, found.id, kind, before)]
+    listed = ai_labels.list_labels(session, found.id, kind, before, snapshot)
+    return [AILabelOut.model_validate(row) for row in listed]
 
 
 @router.get("/projects/{project}/ai-use")
