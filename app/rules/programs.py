@@ -26,12 +26,13 @@ class Program:
     phase: str  # of the round that starts it; "" where an admin does
     name: str
     models: tuple[tuple[str, str], ...]
-    reads: str  # one of the three above
+    reads: str  # one of the three above; empty for what services/ai_jobs.py writes
     curves: tuple[Titled, ...] = ()  # what is worth a curve, in the order in which a person would ask
     headline: Titled = ("", "")  # the one figure that stands for its checkpoint in a list
     subject: str = ""  # the name where a sentence begins with it, if it is another one
     about: str = ""
     settings: tuple[str, ...] = ()  # those that a project's form shows
+    weighs: bool = True  # whether it reads what a row weighs; else it is given no AI rows beside people's
 
     @property
     def needs_reward_model(self) -> bool:
@@ -103,7 +104,7 @@ PROGRAMS: dict[str, Program] = {
             ),
             ("accuracy", mark("held-out accuracy")),
             about=mark("Learns from the rankings themselves (or IPO, SLiC, KTO by its loss). Needs no reward model."),
-            settings=("loss", "beta", "epochs", "batch_size", "lr", "max_length"),
+            settings=("loss", "beta", "epochs", "batch_size", "lr", "max_length"), weighs=False,
         ),
         Program(
             "rejection", "rejection", rounds.IMPROVEMENT, mark("Rejection sampling"),
@@ -112,8 +113,8 @@ PROGRAMS: dict[str, Program] = {
             about=mark("Fine-tunes on the best of N samples, chosen by the reward model."),
             settings=("best_of", "samples_per_prompt", "epochs", "batch_size", "lr", "temperature", "max_new_tokens"),
         ),
-        Program("ai_ranking", "rlaif", "", mark("AI ranking"), (("judge", "judge"),), RANKING_DATA),
-        Program("ai_revision", "critique", "", mark("AI revision"), (("judge", "judge"),), POLICY_DATA),
+        Program("ai_ranking", "rlaif", "", mark("AI ranking"), (("judge", "judge"),), ""),
+        Program("ai_revision", "critique", "", mark("AI revision"), (("judge", "judge"),), ""),
     )
 }  # fmt: skip
 
@@ -149,8 +150,7 @@ def kinds_of_phase(phase: str) -> tuple[str, ...]:
 
 def weighs_ai_labels(kind: str) -> bool:
     """Whether a training learns from people's labels, beside which a model's weigh what the project says."""
-    program = PROGRAMS[kind]
-    return bool(program.phase) and program.reads in (RANKING_DATA, DEMONSTRATION_DATA)
+    return PROGRAMS[kind].reads in (RANKING_DATA, DEMONSTRATION_DATA)
 
 
 def trains_reward_model(algorithm: str, extra: bool) -> bool:

@@ -6,15 +6,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.models import Checkpoint, Demonstration, Project, Round
+from app.models import Checkpoint, Comparison, Demonstration, Project, Round, Snapshot
 from app.rules.programs import PROGRAMS
-from app.services import demonstrations, estimates, round_jobs, rounds
+from app.services import assignments, demonstrations, estimates, outcomes, rankings, round_jobs, rounds
+from app.services.rankings import RankingDraft
+from app.services.round_plans import Plan
 from app.settings import get_settings
 from tests.routes.conftest import Person
 
@@ -127,6 +130,71 @@ def test_a_round_without_a_reward_model_cannot_go_on_with_ppo(
     assert admin.api.post("/projects/village/rounds", json={"algorithm": "dpo"}).status_code == 201
 
 
+def rank(session: Session, project: Project, person: Person) -> None:
+    task = assignments.claim_task(session, project, person.user, "ranking")
+    assert task is not None
+    order = task.assignment.order_shown
+    draft = RankingDraft([order[:1], order[1:]], {key: {"overall": 4, "flags": []} for key in order})
+    rankings.submit_ranking(session, task.assignment.id, person.user, uuid4(), draft)
+    session.commit()
+
+
+def test_a_round_by_dpo_freezes_its_rankings_and_starts_from_the_sft_model(
+    session: Session, project: Project, comparison: Comparison, labeler: Person
+) -> None:
+    rank(session, project, labeler)
+    round_ = session.scalars(select(Round)).one()
+    sft = Checkpoint(project_id=project.id, kind="sft", path="x", config={}, metrics={}, files={})
+    session.add(sft)
+    round_.phase, project.algorithm = "collecting_rankings", "dpo"
+    session.flush()
+    rounds.request_launch(session, project, None)
+    [job] = rounds.advance_project(session, project.id)
+    snapshot = session.scalars(select(Snapshot)).one()
+    assert (job.kind, round_.phase, round_.algorithm) == ("dpo", "improvement", "dpo")
+    assert job.spec == {"parent": sft.id, "snapshot": snapshot.id, "try": 1, "recipe": {}}
+    assert (snapshot.kind, snapshot.rows) == ("ranking", 1)
+    project.algorithm = "ppo"  # what is under way keeps what it began with
+    job.state = "failed"
+    session.commit()
+    rounds.request_launch(session, project, None)
+    [again] = rounds.advance_project(session, project.id)
+    assert (again.kind, again.spec["try"]) == ("dpo", 2)
+    folder = get_settings().artifacts_folder / "dpo"
+    outcomes.prepare_folder(session, again, folder)
+    assert json.loads((folder / "config.json").read_text())["policy"] == "x"
+    assert [file.name for file in (folder / "data").iterdir()] == ["rankings.jsonl"]
+
+
+def test_a_reward_model_is_trained_before_dpo_where_one_is_wanted(
+    session: Session, project: Project, comparison: Comparison, labeler: Person
+) -> None:
+    rank(session, project, labeler)
+    round_ = session.scalars(select(Round)).one()
+    sft = Checkpoint(project_id=project.id, kind="sft", path="x", config={}, metrics={}, files={})
+    session.add(sft)
+    round_.phase, project.algorithm = "collecting_rankings", "dpo"
+    session.flush()
+    rounds.request_launch(session, project, None, Plan("dpo", extra_reward_model=True))
+    [reward] = rounds.advance_project(session, project.id)
+    assert (reward.kind, round_.extra_reward_model, project.extra_reward_model) == ("reward", True, False)
+    model = Checkpoint(
+        project_id=project.id,
+        kind="reward",
+        path="y",
+        config={},
+        metrics={},
+        files={},
+        snapshot_id=reward.spec["snapshot"],
+    )
+    session.add(model)
+    session.flush()
+    round_.reward_checkpoint_id, reward.state = model.id, "succeeded"
+    [job] = rounds.advance_project(session, project.id)
+    assert (job.kind, job.spec["snapshot"]) == ("dpo", reward.spec["snapshot"])  # both learn from the same labels
+    assert "reward" not in job.spec
+
+
 def test_the_best_of_n_waits_for_the_first_reward_model(session: Session, project: Project) -> None:
     project.recipe = {"sampling": {"best_of": 4}}
     round_ = rounds.current_round(session, project.id)
@@ -142,7 +210,7 @@ def test_the_best_of_n_waits_for_the_first_reward_model(session: Session, projec
 
 def test_estimates_say_what_is_not_known(admin: Any, project: Project) -> None:
     found = admin.api.get("/projects/village/estimates").json()
-    assert [part["kind"] for part in found] == list(PROGRAMS)
+    assert [part["kind"] for part in found] == [kind for kind, program in PROGRAMS.items() if program.phase]
     assert all(part["memory"] is None and part["seconds"] is None for part in found)
     assert {part["basis"] for part in found} == {"Not known: the sizes of the model cannot be read on this machine."}
 

@@ -97,7 +97,7 @@ def test_sharding_splits_what_trains_over_the_processes() -> None:
 
 def test_ppo_holds_a_reference_a_reward_model_and_with_gae_a_second_network_that_trains() -> None:
     data = Data(100, 6, 2)
-    group, gae = (memory(config("ppo", advantage=kind), TINY, data) for kind in ("group", "gae"))
+    group, gae = (memory(config("ppo", advantage=kind, batch_rows=1), TINY, data) for kind in ("group", "gae"))
     assert group.copies == gae.copies == 2 * 280 * 4
     assert (gae.weights, gae.optimiser) == (2 * group.weights, 2 * group.optimiser)
     assert group.activations < gae.activations < 2 * group.activations  # two bodies, one LM head
