@@ -97,8 +97,8 @@ def measure(program: str, folder: Path, runs: int) -> None:
     shares = [[end - begin for begin, end in zip([0.0, *marks], marks, strict=False)] for marks in found]
     middle = [statistics.median(part) for part in zip(*shares, strict=True)]
     said = ", ".join(f"{name} {seconds:.2f}" for name, seconds in zip(PARTS, middle, strict=True))
-    print(f"{program}: {statistics.median(totals):.2f} s of the processor ({min(totals):.2f} to {max(totals):.2f}, {runs}"
-          f" starts): {said}", flush=True)  # fmt: skip
+    spread = f"{min(totals):.2f} to {max(totals):.2f}, {runs} starts"
+    print(f"{program}: {statistics.median(totals):.2f} s of the processor ({spread}): {said}", flush=True)
 
 
 def print_imports(program: str, folder: Path) -> None:

@@ -2,10 +2,10 @@
 
     OMP_WAIT_POLICY=PASSIVE python -m benchmarks.sampling [--rounds 7] [--threads 1]
 
-A Llama of 5 million parameters with random weights (that of `rl_compare`), prompts of 70 to 130 tokens, float32, the same
-matmul precision, both sides in turn. `equal`: no token ends a response, all have 60 tokens. `ragged`: each token ends it
-with a chance of about 1 in 60, 96 at most. First what must be equal: greedy tokens, and their log-probabilities to 1e-5.
-Tokens are those up to the end token; ratios are medians of the rounds'.
+A Llama of 5 million parameters with random weights (that of `rl_compare`), prompts of 70 to 130 tokens, float32, the
+same matmul precision, both sides in turn. `equal`: no token ends a response, all have 60 tokens. `ragged`: each token
+ends it with a chance of about 1 in 60, 96 at most. First what must be equal: greedy tokens, and their log-probabilities
+to 1e-5. Tokens are those up to the end token; ratios are medians of the rounds'.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def compare(name: str, model: Any, asked: list[list[int]], stops: list[int], lon
         ours, generate = ([side[0] / side[1][at] for side in sides] for sides in zip(*found[1:], strict=True))
         ratios = [a / b for a, b in zip(ours, generate, strict=True)]
         print(
-            f"{name}, {statistics.mean(lengths):.0f} tokens a response: {statistics.median(ours):.0f} tokens a {clock}, generate"
-            f" {statistics.median(generate):.0f}; ratio {statistics.median(ratios):.2f}"
+            f"{name}, {statistics.mean(lengths):.0f} tokens a response: {statistics.median(ours):.0f} tokens a {clock},"
+            f" generate {statistics.median(generate):.0f}; ratio {statistics.median(ratios):.2f}"
             f" (rounds {min(ratios):.2f} to {max(ratios):.2f})",
             flush=True,
         )

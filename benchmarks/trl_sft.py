@@ -91,7 +91,9 @@ class Ours:
         from training.optimiser import Updater
         from training.ranks import Ranks
 
-        self.config = SFTConfig.from_dict({"model": str(base), "lr": LR, "device": "cpu", "batch_size": BATCH, **settings})
+        self.config = SFTConfig.from_dict(
+            {"model": str(base), "lr": LR, "device": "cpu", "batch_size": BATCH, **settings}
+        )
         tokenizer = load_tokenizer(str(base))
         self.rows = []
         for at, (prompt, answer) in enumerate(rows):

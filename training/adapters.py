@@ -45,7 +45,10 @@ def trainable(module: nn.Module) -> list[nn.Parameter]:
 
 
 def add_lora(model: Model, config: Optimiser) -> None:
-    """Freeze the model and put trainable matrices of `lora_rank` beside all its linear layers but the LM head."""
+    """Freeze the model and put trainable matrices of `lora_rank` beside all its linear layers but the LM head.
+
+    h = W0 x + (alpha / r) B A x (LoRA eq. 3), B zero at first.
+    """
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
@@ -81,7 +84,10 @@ def adapters_off(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def merge_into(fresh: nn.Module, trained: nn.Module) -> None:
-    """Add the LoRA updates of `trained` to the plain weights of `fresh`, a model of the same architecture."""
+    """Add the LoRA updates of `trained` to the plain weights of `fresh`, a model of the same architecture.
+
+    W = W0 + (alpha / r) B A (LoRA section 4.1: no latency when deployed).
+    """
     for name, layer in lora_layers(trained).items():
         weight = fresh.get_submodule(name).weight
         assert isinstance(weight, Tensor)
@@ -96,9 +102,9 @@ def save_policy(
     `weights` is the model's whole state dict; `source` the folder that training began with.
     """
     if config.lora_rank:
-        fresh = load_causal_lm(source, weights=config.saved_weights)
+        fresh = load_causal_lm(source)
         merge_into(fresh, model)
-        save_causal_lm(fresh, tokenizer, folder)
+        save_causal_lm(fresh.to(DTYPES[config.saved_weights]), tokenizer, folder)
         save_adapter(model, source, config, folder / "adapter")
         return
     dtype = DTYPES[config.saved_weights]
@@ -131,7 +137,9 @@ def save_adapter(model: Model, source: str, config: Optimiser, folder: Path) -> 
               folder / "adapter_model.safetensors")  # fmt: skip
 
 
-def save_reward(model: RewardModel, weights: dict[str, Tensor], tokenizer: Any, source: str, folder: Path) -> None:
+def save_reward(
+    model: RewardModel, weights: dict[str, Tensor], tokenizer: Any, source: str, config: Optimiser, folder: Path
+) -> None:
     """A reward model; `weights` is its whole state dict, `source` the SFT folder that it began with."""
     backbone = load_causal_lm(source)
     if lora_layers(model.backbone):
@@ -139,4 +147,4 @@ def save_reward(model: RewardModel, weights: dict[str, Tensor], tokenizer: Any, 
     else:
         backbone.base_model.load_state_dict(below(weights, "backbone."))
     own = {name: tensor for name, tensor in weights.items() if not name.startswith("backbone.")}
-    save_reward_model(model, backbone, own, tokenizer, folder)
+    save_reward_model(model, backbone.to(DTYPES[config.saved_weights]), own, tokenizer, folder)

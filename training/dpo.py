@@ -209,7 +209,7 @@ def dpo(job: Job[DPOConfig]) -> None:
 
     # 4. Passes over the rankings, `batch_size` prompts a step.
     while step < steps:
-        share = learning_rate(step, steps, config.lr_final, config.warmup_steps)
+        share = learning_rate(step, steps, config)
         metrics = update(updater, train, epochs.batch(step), draw_targets(targets, config, step), share, config)
         step += 1
 

@@ -22,6 +22,12 @@ from training.optimiser import Updater
 from training.ranks import plain
 
 
+def mean_score(samples: Sequence[tuple[float, bool]]) -> float:
+    """The mean of (score, ended). One that did not end gets the lowest score of all (detail 9)."""
+    lowest = min(score for score, _ in samples)
+    return sum(score if ended else lowest for score, ended in samples) / len(samples)
+
+
 class EpochChoice:
     """Samples after each epoch, their mean score, and the weights of the best epoch so far."""
 
@@ -60,8 +66,9 @@ class EpochChoice:
             model: Any = plain(module)
             drawn = decode(model.model, requests, self.codec.stops, settings) if requests else []
         items = [(self.prompts[at], [one.tokens]) for at, one in zip(own, drawn, strict=True)]
-        total = sum(float(scores.sum()) for scores in self.judge.scores(items)) if items else 0.0
-        return float(ranks.sum(torch.tensor(total, dtype=torch.double))) / len(self.prompts)
+        scores = self.judge.scores(items) if items else []
+        found = ranks.gather([(float(score), one.ended) for score, one in zip(scores, drawn, strict=True)])
+        return mean_score(found)
 
     def keep_best(self) -> int:
         """Put the best epoch's weights back; its number, from 1."""

@@ -119,7 +119,10 @@ def load_causal_lm(
 
 
 def _quantisation(quantise: str, device: torch.device | None) -> dict[str, Any]:
-    """What from_pretrained must be told to hold the weights in 4 bits (QLoRA, arXiv 2305.14314)."""
+    """What from_pretrained must be told to hold the weights in 4 bits (QLoRA, arXiv 2305.14314, section 3).
+
+    NF4 with double quantisation; its paged optimiser is not used.
+    """
     if quantise == "none":
         return {}
     try:
@@ -185,10 +188,14 @@ def lm_logits(model: Model, hidden: Tensor) -> Tensor:
     return model.get_output_embeddings()(hidden).float()  # type: ignore[no-any-return]
 
 
-def response_logprobs(model: Model, batch: Packed, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Log-probability and entropy of every response token, [N] twice; the LM head runs on these positions only."""
+def response_logprobs(
+    model: Model, batch: Packed, temperature: float = 1.0, entropy: bool = False
+) -> tuple[Tensor, Tensor | None]:
+    """Log-probability and, if wanted, entropy of every response token, [N]; the LM head runs at these places only."""
     logits = lm_logits(model, hidden_states(model.base_model, batch).index_select(0, batch.source))
-    return token_logprobs(logits / temperature, batch.targets)
+    if temperature != 1:
+        logits = logits / temperature
+    return token_logprobs(logits, batch.targets, entropy)
 
 
 class LanguageModel(nn.Module):
@@ -198,9 +205,9 @@ class LanguageModel(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, batch: Packed, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-        """Log-probability and entropy of every response token, [N] twice."""
-        return response_logprobs(self.model, batch, temperature)
+    def forward(self, batch: Packed, temperature: float = 1.0, entropy: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Log-probability and, if wanted, entropy of every response token, [N]."""
+        return response_logprobs(self.model, batch, temperature, entropy)
 
 
 def mean_logprobs(logprobs: Tensor, batch: Packed) -> Tensor:

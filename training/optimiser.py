@@ -38,13 +38,13 @@ def make_optimiser(groups: list[dict[str, Any]], config: Optimiser) -> torch.opt
     return torch.optim.AdamW(groups, fused=True, **kwargs)
 
 
-def learning_rate(step: int, steps: int, final: float, warmup: int) -> float:
-    """Share of the peak at optimiser step `step` (from 0) of `steps`: linear warm-up, then cosine to `final`."""
-    if step < warmup:
-        return (step + 1) / warmup
-    span = max(1, steps - warmup)
-    done = min(1.0, (step - warmup) / span)
-    return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * done))
+def learning_rate(step: int, steps: int, config: Optimiser) -> float:
+    """Share of the peak at optimiser step `step` (from 0) of `steps`: linear warm-up, then down to `lr_final`."""
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    done = min(1.0, (step - config.warmup_steps) / max(1, steps - config.warmup_steps))
+    left = 1 - done if config.lr_schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+    return config.lr_final + (1 - config.lr_final) * left
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, share: float) -> None:

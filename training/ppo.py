@@ -48,12 +48,13 @@ class PPO(PolicyGradient[PPOConfig]):
             advantages = masked_whiten(advantages, real)
         rollout.keep("advantages", advantages)
 
-    def losses(self, batch: Packed, stored: dict[str, Tensor], moves: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    def losses(
+        self, batch: Packed, stored: dict[str, Tensor], new: Tensor | None, values: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """The clipped surrogate and the clipped value loss, summed over tokens."""
         config = self.config
         loss = torch.zeros((), device=self.device)
         reported: dict[str, Tensor] = {}
-        new, _, values = self.updater.module(batch, config.temperature, policy=moves)
         if new is not None:
             losses, ratio, clipped = policy_loss(new, stored["old"], stored["advantages"], config.cliprange)
             loss = loss + losses.sum()

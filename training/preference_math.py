@@ -55,7 +55,8 @@ def ipo_loss(h: Tensor, beta: float) -> Tensor:
 def slic_loss(gap: Tensor, margin: float) -> Tensor:
     """max(0, delta - log pi(y_w) + log pi(y_l)) per pair, [P] (SLiC-HF, arXiv 2305.10425, the calibration loss).
 
-    gap [P] is log pi(y_w) - log pi(y_l): there is no reference, the regulariser to the SFT targets is in its place.
+    gap [P] is log pi(y_w) - log pi(y_l); delta is `margin`. There is no reference: the regulariser to the SFT targets,
+    - lambda log pi(y_ref|x) with lambda `sft_coef` (dpo.py), is in its place.
     """
     return F.relu(margin - gap)
 
@@ -90,7 +91,7 @@ def desirability(ranks: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor]:
 def kto_loss(
     log_ratios: Tensor, signs: Tensor, kl: float, beta: float, desirable: float = 1.0, undesirable: float = 1.0
 ) -> Tensor:
-    """lambda_y - v(x, y) per response, [R], 0 where the sign is 0 (KTO, arXiv 2402.01306, section 4).
+    """lambda_y - v(x, y) per response, [R], 0 where the sign is 0 (KTO, arXiv 2402.01306, eq. 7 for v and 8).
 
     v = lambda_D sigma(beta (r - z0)) of a desirable response, lambda_U sigma(beta (z0 - r)) of an undesirable one.
     log_ratios [R] is r; signs [R] of `desirability`; kl is z0 (`kto_reference_point`), through which no gradient goes.
@@ -100,7 +101,8 @@ def kto_loss(
 
 
 def kto_reference_point(log_ratios: Tensor) -> float:
-    """z0 = max(0, mean log-ratio of prompts with *other* prompts' responses), a KL estimate (KTO section 4)."""
+    """z0 = max(0, mean log-ratio of prompts with *other* prompts' responses), a KL estimate (KTO section 4; its
+    z0-hat over m pairs, m here the batch)."""
     return max(0.0, float(log_ratios.mean()))
 
 

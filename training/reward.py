@@ -39,8 +39,7 @@ HELD_OUT = "held_out.safetensors"  # beside a finished member: its scores of the
 
 def ranking_loss(scores: Tensor, of: Elements) -> tuple[Tensor, Tensor]:
     """The summed loss of rankings by their responses' scores [R]; pairs in the right order and in all, [2]."""
-    loss, _, hits = kwise_loss(scores.index_select(0, of.places), of.ranks, of.owners, of.importance, of.margins)
-    return loss, hits
+    return kwise_loss(scores.index_select(0, of.places), of.ranks, of.owners, of.importance, of.margins)
 
 
 class RewardTraining:
@@ -73,7 +72,9 @@ class RewardTraining:
         # Its weight starts where the feature alone is best: from 0, at the backbone's rate, it would hardly move.
         some = elements(self.train[:1000], config, torch.device("cpu"))
         feature = (every[some.places] - self.mean) / self.std
-        self.weight = fit_weight(feature, some.ranks, some.owners, some.importance) if config.logprob_weight else 0.0
+        self.weight = 0.0
+        if config.logprob_weight:
+            self.weight = fit_weight(feature, some.ranks, some.owners, some.importance, some.margins)
         self.widths = [width(one.item) for one in self.train]
 
     def _demonstrations(self) -> list[Item]:
@@ -123,7 +124,7 @@ class RewardTraining:
 
         # 4. Pass over the rankings.
         while step < steps:
-            share = learning_rate(step, steps, config.lr_final, config.warmup_steps)
+            share = learning_rate(step, steps, config)
             metrics = {**self.step(updater, epochs.batch(step), share), "lr": config.lr * share}
             metrics["logprob_weight"] = float(whole(model.logprob_weight.detach()))
             step += 1
@@ -204,7 +205,7 @@ class RewardTraining:
         """6. The reward model: as the result, or as a member that waits for the others."""
 
         def write(folder: Path) -> None:
-            save_reward(model, weights, self.codec.tokenizer, self.config.model, folder)
+            save_reward(model, weights, self.codec.tokenizer, self.config.model, self.config, folder)
 
         def write_alone(folder: Path) -> None:
             write(folder)

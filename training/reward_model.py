@@ -67,7 +67,9 @@ class RewardModel(nn.Module):
 class RewardEnsemble(nn.Module):
     """Reward models of several seeds: their mean is the score, their standard deviation the uncertainty.
 
-    After Coste et al. (arXiv 2310.02743): where the members disagree, none of them has seen the like.
+    Coste et al. (arXiv 2310.02743, section 3), mean optimisation: neither their worst-case (WCO) nor their
+    uncertainty-weighted (UWO) score. Members differ in the order of their batches and in the head that they start
+    with; with `logprob_weight` that head is 0 for all, so that they disagree less than they might.
     """
 
     def __init__(self, members: list[RewardModel]) -> None:

@@ -17,7 +17,10 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_whiten(values: Tensor, mask: Tensor, shift_mean: bool = True, eps: float = 1e-8) -> Tensor:
-    """Scale [R, L] to variance 1 over real tokens; keep the mean unless `shift_mean` (Ziegler's code)."""
+    """Scale [R, L] to variance 1 over real tokens; keep the mean unless `shift_mean` (detail 11).
+
+    The programs whiten over a rollout, Ziegler's code over a minibatch.
+    """
     mean = masked_mean(values, mask)
     variance = masked_mean((values - mean) ** 2, mask)
     white = (values - mean) * torch.rsqrt(variance + eps)
@@ -27,8 +30,9 @@ def masked_whiten(values: Tensor, mask: Tensor, shift_mean: bool = True, eps: fl
 
 
 def kl_penalty_rewards(logprobs: Tensor, ref_logprobs: Tensor, scores: Tensor, mask: Tensor, kl_coef: float) -> Tensor:
-    """reward_t = -beta (logp - ref_logp), plus the score at the last real token (InstructGPT eq. 2).
+    """reward_t = -beta (logp - ref_logp), plus the score at the last real token (detail 10).
 
+    InstructGPT eq. 2, Stiennon section 3.4, Ziegler eq. 2: beta is kl_coef, logp the policy pi^RL, ref_logp pi^SFT.
     logprobs, ref_logprobs, mask [R, L]; scores [R]; returns [R, L]. Every row of the mask has a 1.
     """
     rewards = -kl_coef * (logprobs - ref_logprobs) * mask
@@ -39,8 +43,8 @@ def kl_penalty_rewards(logprobs: Tensor, ref_logprobs: Tensor, scores: Tensor, m
 def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float) -> tuple[Tensor, Tensor]:
     """Generalised advantage estimation (arXiv 1506.02438, eq. 16): advantages and returns, each [R, L].
 
-    The episode ends at the last real token: the value after it is 0. Returns are advantages (not whitened)
-    plus values.
+    delta_t = r_t + gamma V(s_t+1) - V(s_t), A_t = delta_t + gamma lambda A_t+1. The episode ends at the last real
+    token: the value after it is 0. Returns are advantages, not whitened, plus values (detail 12).
     """
     advantages = torch.zeros_like(rewards)
     carry = torch.zeros_like(rewards[:, 0])
@@ -54,19 +58,10 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float)
     return advantages, (advantages + values) * mask
 
 
-def discounted_returns(rewards: Tensor, mask: Tensor, gamma: float) -> Tensor:
-    """Reward to go at each token, [R, L]."""
-    returns = torch.zeros_like(rewards)
-    carry = torch.zeros_like(rewards[:, 0])
-    for t in range(rewards.shape[1] - 1, -1, -1):
-        carry = (rewards[:, t] + gamma * carry) * mask[:, t]
-        returns[:, t] = carry
-    return returns
-
-
 def group_baseline(returns: Tensor, groups: Tensor) -> Tensor:
-    """`returns` [R] less the mean of the *other* responses to the same prompt (leave-one-out; Kool et al. 2019).
+    """R(y_i, x) - 1/(k-1) sum over j != i of R(y_j, x): RLOO's estimator (arXiv 2402.14740; Kool et al. 2019).
 
+    `returns` [R] less the mean of the *other* responses to the same prompt; k is samples_per_prompt.
     groups [R] holds the prompt's number; a response alone in its group gets 0.
     """
     count = int(groups.max()) + 1
@@ -139,7 +134,10 @@ def approx_kl(logprobs: Tensor, old_logprobs: Tensor) -> Tensor:
 
 
 def adapt_kl_coef(kl_coef: float, kl: float, target: float, episodes: int, horizon: float) -> float:
-    """beta *= 1 + clip(KL/target - 1, -.2, .2) n / horizon (Ziegler section 2.2); called after the update."""
+    """beta *= 1 + clip(KL/target - 1, -.2, .2) n / horizon (detail 15), called after the update.
+
+    Ziegler section 2.2 has a constant K_beta of .1 where their code, and we, have n / horizon.
+    """
     error = min(max(kl / target - 1, -0.2), 0.2)
     return kl_coef * (1 + error * episodes / horizon)
 
@@ -177,48 +175,56 @@ def rating_importance(ratings: Tensor, floor: float) -> Tensor:
 
 def kwise_loss(
     scores: Tensor, ranks: Tensor, prompts: Tensor, importance: Tensor | None = None, margins: Tensor | None = None
-) -> tuple[Tensor, int, Tensor]:
-    """InstructGPT eq. 1 for prompts of different K: all pairs of a prompt are one element of weight 1/pairs.
+) -> tuple[Tensor, Tensor]:
+    """InstructGPT eq. 1, -1/C(K,2) sum of log sigma(r(x, y_w) - r(x, y_l)), for prompts of different K.
 
+    All pairs of a prompt are one element of weight 1/pairs; ties make no pair, and leave C(K,2) too.
     scores [R]; ranks, prompts, importance as in preference_pairs. margins [R, R] says by how much the better one of a
     pair (the row) must win: -log sigmoid(r_better - r_worse - margin) (Llama 2, arXiv 2307.09288, eq. 2). Returns (sum
-    over prompts of the mean pair loss, number of prompts that have a pair, pairs put in the right order (equal scores
-    count half) and all pairs as [2]).
+    over prompts of the mean pair loss; pairs put in the right order, equal scores counting half, and all pairs, [2]).
     """
     better, worse, weights = preference_pairs(ranks, prompts, importance)
-    gaps = scores[better] - scores[worse]
+    gaps = scores.index_select(0, better) - scores.index_select(0, worse)  # not [...]: models.hidden_states says why
     aims = gaps if margins is None else gaps - margins[better, worse]
     loss = (-F.logsigmoid(aims) * weights).sum()
     right = torch.stack([(gaps > 0).sum() + 0.5 * (gaps == 0).sum(), torch.tensor(len(gaps))])
-    return loss, torch.unique(prompts[better]).numel(), right
+    return loss, right
 
 
 def fit_weight(
-    feature: Tensor, ranks: Tensor, prompts: Tensor, importance: Tensor | None = None, steps: int = 20
+    feature: Tensor,
+    ranks: Tensor,
+    prompts: Tensor,
+    importance: Tensor | None = None,
+    margins: Tensor | None = None,
+    steps: int = 20,
 ) -> float:
     """The weight w that minimises kwise_loss(w * feature): one number, a convex problem, by Newton's method.
 
-    A tiny pull towards 0 keeps it finite when the feature alone orders every pair. feature [R].
+    A tiny pull towards 0 keeps it finite when the feature alone orders every pair. feature [R]; the others as there.
     """
     better, worse, weights = preference_pairs(ranks, prompts, importance)
     gaps, weights = (feature[better] - feature[worse]).double(), weights.double()
+    aims = torch.zeros_like(gaps) if margins is None else margins[better, worse].double()
     pull = 1e-3 * float(weights.sum())
     weight = 0.0
     for _ in range(steps):
-        wrong = torch.sigmoid(-weight * gaps)
+        wrong = torch.sigmoid(aims - weight * gaps)
         slope = float((-weights * gaps * wrong).sum()) + pull * weight
         curve = float((weights * gaps**2 * wrong * (1 - wrong)).sum()) + pull
         weight -= max(-1.0, min(1.0, slope / curve))
     return weight
 
 
-def token_logprobs(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Log-probability of each target and entropy of each distribution. logits [N, V], targets [N]; returns [N] twice.
+def token_logprobs(logits: Tensor, targets: Tensor, entropy: bool = False) -> tuple[Tensor, Tensor | None]:
+    """Log-probability of each target and, if wanted, entropy of each distribution; logits [N, V], targets and both [N].
 
+    The caller has divided the logits by the sampling temperature (detail 5).
     In float32 whatever comes in: ratios of low-precision log-probabilities are noise.
     """
     logs = F.log_softmax(logits.float(), dim=-1)
     chosen = logs.gather(1, targets.unsqueeze(1)).squeeze(1)
+    if not entropy:
+        return chosen, None
     with torch.no_grad():
-        entropy = -(logs.exp() * logs).sum(-1)
-    return chosen, entropy
+        return chosen, -(logs.exp() * logs).sum(-1)

@@ -131,7 +131,7 @@ def fine_tune(job: Job[C], ranks: Ranks) -> dict[str, Any]:
 
     # 4. Epochs: batches of like length in an order that the seed and the epoch decide.
     while step < steps:
-        share = learning_rate(step, steps, config.lr_final, config.warmup_steps)
+        share = learning_rate(step, steps, config)
         metrics = update(updater, [train[row] for row in epochs.batch(step)], share, config)
         step += 1
         metrics["epoch"] = step / len(epochs)

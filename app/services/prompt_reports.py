@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.errors import Conflict, Invalid
 from app.models import Comparison, Demonstration, Project, Prompt, PromptReport, Ranking, Slot, User
-from app.models.columns import ReportResolution
+from app.models.columns import ReportResolution, SlotKind
 from app.rules import reports as rules
-from app.services import assignments, audit, claims, prompts
+from app.services import assignments, audit, claims, prompts, slots
 from app.translation import gettext as _
 
 PAGE = 50
@@ -138,12 +138,18 @@ def retire_prompt(session: Session, project: Project, prompt_id: int, user: User
 
 
 def restore_prompt(session: Session, project: Project, prompt_id: int, user: User) -> None:
-    """A retired prompt is asked about again: what its retirement closed is open as before. Raises Conflict."""
+    """A retired prompt is asked about again: what its retirement closed is open as before. Raises Conflict.
+
+    Rankings that a later round has overtaken meanwhile stay closed.
+    """
     prompt = _lock(session, project, prompt_id)
     if prompt.retired_at is None:
         raise Conflict(_("This prompt is not retired."))
     closed = (Slot.prompt_id == prompt.id, Slot.submitted_at.is_(None), Slot.closed_at == prompt.retired_at)
-    for slot in session.scalars(update(Slot).where(*closed).values(closed_at=None).returning(Slot)).all():
+    for slot in session.scalars(select(Slot).where(*closed).with_for_update()).all():
+        if slot.kind == SlotKind.RANKING and slots.is_past(session, slot):
+            continue
+        slot.closed_at = None
         claims.step_back(session, slot)
     prompt.retired_at = None
     audit.record(session, user, "prompt.restored", f"prompt:{prompt.id}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.errors import Conflict
@@ -18,12 +18,18 @@ from app.rules import reviews as rules
 from app.settings import get_settings
 from app.translation import gettext as _
 
+# Asked for every label that comes in, so only what decides is read.
+_WANTED = select(Project.review_above, Project.review_rate).where(Project.id == bindparam("project_id"))
+
 
 def note_label(session: Session, ranking: Ranking) -> Review | None:
     """A label has come in, or says something else: make a review where the project's settings want one."""
-    project = session.get_one(Project, ranking.project_id)
-    if ranking.purpose != Purpose.LABEL or (project.review_above is None and not project.review_rate):
+    if ranking.purpose != Purpose.LABEL:
         return None
+    above, rate = session.execute(_WANTED, {"project_id": ranking.project_id}).one()
+    if above is None and not rate:
+        return None
+    project = session.get_one(Project, ranking.project_id)
     session.flush()
     # Of two labels that come in at once the later one has to see the earlier one.
     wanted = select(Comparison).where(Comparison.id == ranking.comparison_id).with_for_update(key_share=True)

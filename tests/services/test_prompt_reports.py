@@ -13,7 +13,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotFound
-from app.models import Assignment, Checkpoint, Comparison, Project, Prompt, PromptReport, Slot, User
+from app.models import Assignment, Checkpoint, Comparison, Project, Prompt, PromptReport, Round, Slot, User
+from app.models.columns import Phase
 from app.rules.rounds import next_step
 from app.services import (
     assignments,
@@ -163,6 +164,28 @@ def test_a_prompt_that_is_brought_back_has_the_places_that_its_retirement_closed
     assert (earlier.closed_at is None, other.closed_at is None, prompt.retired_at) == (False, True, None)
     with pytest.raises(Conflict, match="not retired"):
         prompt_reports.restore_prompt(session, project, prompt.id, admin)
+
+
+def test_a_prompt_that_is_brought_back_does_not_open_rankings_of_a_round_that_is_over(
+    session: Session, make_project: MakeProject, make_user: MakeUser, compare: Callable[..., Comparison]
+) -> None:
+    admin, project = make_user("adm", "admin"), make_project(prompt_count=1)
+    prompt = session.scalars(select(Prompt)).one()
+    old, new = compare(project, prompt, ["Marta.", "Hugo."]), compare(project, prompt, ["Marta!", "Hugo!"])
+    first = rounds.current_round(session, project.id)
+    assert first is not None
+    first.finished_at = func.now()
+    session.flush()
+    second = Round(project_id=project.id, number=2, phase=Phase.COLLECTING_RANKINGS, phase_times={})
+    session.add(second)
+    session.flush()
+    old.round_id, new.round_id = first.id, second.id
+    prompt_reports.retire_prompt(session, project, prompt.id, admin)
+    rounds.close_old_slots(session, project.id, second.id)
+    prompt_reports.restore_prompt(session, project, prompt.id, admin)
+    session.expire_all()
+    standing = {slot.comparison_id: slot.closed_at is None for slot in session.scalars(select(Slot))}
+    assert (standing[old.id], standing[new.id]) == (False, True)
 
 
 def test_prompts_of_other_projects_are_not_there(

@@ -36,6 +36,9 @@ def test_the_papers_numbers() -> None:
     ppo = preset("instructgpt", "ppo", **PATHS["ppo"])
     assert isinstance(ppo, PPOConfig)
     assert (ppo.kl_coef, ppo.ptx_coef, ppo.ema, ppo.batch_size, ppo.minibatch_size) == (0.02, 27.8, 0.992, 512, 64)
+    assert ppo.ptx_batch_size == 8 * ppo.minibatch_size, "8 times more pretraining examples than episodes (C.4)"
+    assert ppo.warmup_steps == 10 * ppo.batch_size // ppo.minibatch_size, "over the first 10 iterations (C.4)"
+    assert preset("stiennon", "ppo", **PATHS["ppo"]).lr_schedule == "linear"
 
 
 @pytest.mark.parametrize(

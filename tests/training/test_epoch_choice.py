@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from tests.training import conftest as tiny
+from training.epoch_choice import mean_score
 
 
 def job(taught: Path, make_job: Any, name: str, **settings: Any) -> Path:
@@ -19,6 +20,13 @@ def job(taught: Path, make_job: Any, name: str, **settings: Any) -> Path:
     }  # fmt: skip
     rows = [{**row, "response": "the cat sat"} for row in tiny.demonstrations(48)]
     return make_job({**config, **settings}, name, demonstrations=rows)  # type: ignore[no-any-return]
+
+
+def test_samples_that_do_not_end_win_no_epoch() -> None:
+    finished, endless = [(1.0, True), (0.8, True)], [(1.5, False), (0.3, False)]
+    assert mean_score(finished) == 0.9
+    assert mean_score(endless) == 0.3
+    assert mean_score([(1.0, True), (9.0, False)]) == 1.0
 
 
 def test_the_epoch_with_the_best_samples_is_kept(taught: Path, planted: Path, make_job: Any) -> None:

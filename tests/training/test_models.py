@@ -75,7 +75,7 @@ def test_packed_kwise_loss_and_gradient_equal_the_pairwise_form(model: Any, read
         feature = mean_logprobs(response_logprobs(model, pack(items))[0], pack(items))
     owners = torch.tensor([n for n, (_, responses) in enumerate(items) for _ in responses])
     flat = torch.tensor([rank for row in ranks for rank in row])
-    packed, _, _ = kwise_loss(reward(pack(items), feature), flat, owners)
+    packed, _ = kwise_loss(reward(pack(items), feature), flat, owners)
     gradient = torch.autograd.grad(packed, reward.head.weight)[0]
 
     pairwise = torch.zeros(())

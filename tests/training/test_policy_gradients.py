@@ -16,6 +16,7 @@ from training import rl_math
 from training.config import CONFIGS, A2CConfig, ConfigError, PPOConfig, RLOOConfig
 from training.job import Job
 from training.models import response_logprobs
+from training.optimiser import learning_rate
 from training.packing import pack
 from training.policy_gradient import Group, PolicyGradient
 
@@ -58,7 +59,7 @@ def test_squared_error_is_halved() -> None:
 def test_kwise_loss_with_margins_by_hand() -> None:
     # ranks 1, 2: the first leads by 2 and must lead by 0.5
     margins = tensor([[0.0, 0.5], [9.0, 0.0]])
-    loss, _, right = rl_math.kwise_loss(tensor([2.0, 0.0]), tensor([1, 2]), tensor([0, 0]), margins=margins)
+    loss, right = rl_math.kwise_loss(tensor([2.0, 0.0]), tensor([1, 2]), tensor([0, 0]), margins=margins)
     assert loss.item() == pytest.approx(math.log1p(math.exp(-1.5)))
     assert right.tolist() == [1.0, 1.0]
 
@@ -100,17 +101,18 @@ def trainer(kind: str, planted: Path, make_job: Any, **changes: Any) -> PolicyGr
 
 
 def rolled(which: PolicyGradient[Any]) -> list[Group]:
-    """The first rollout, judged."""
+    """The first rollout, judged and appraised."""
     groups = which.rollout(0)
     which.experience(groups, which.minibatches(groups, 0, 0))
+    if which.one_step:
+        which.loss_of(groups, True)
     return groups
 
 
 def gradients(which: PolicyGradient[Any], groups: list[Group]) -> dict[str, Tensor]:
     """Of the loss of all groups in one microbatch."""
     which.updater.optimiser.zero_grad()
-    stored = {name: torch.cat([group.per_token[name] for group in groups]) for name in groups[0].per_token}
-    loss, _ = which.losses(which.pack(groups), stored, True)
+    loss, _ = which.loss_of(groups, True)
     loss.backward()  # type: ignore[no-untyped-call]
     return {name: p.grad.clone() for name, p in which.actor.named_parameters() if p.grad is not None}
 
@@ -143,7 +145,7 @@ def test_rloo_follows_the_papers_estimator(folders: dict[str, Path], planted: Pa
     which = trainer("rloo", planted, make_job, kl_coef=0.5, reference=str(folders["llama"]))
     groups = rolled(which)
     total = torch.zeros(())
-    shown = which.rewards(groups)[0].scores.split(4)
+    shown = which.rewards(groups).scores.split(4)
     for group, scores in zip(groups, shown, strict=True):
         new = [row.sum() for row in sequence_logprobs(which, group)]
         own = [row.detach() for row in new]
@@ -166,7 +168,7 @@ def test_grpo_minimises_the_papers_objective(folders: dict[str, Path], planted: 
         for weight in which.actor.parameters():
             weight.add_(0.02 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(weight.numel())))
     total, clipped = 0.0, 0
-    shown = which.rewards(groups)[0].scores.split(4)
+    shown = which.rewards(groups).scores.split(4)
     for group, scores in zip(groups, shown, strict=True):
         sizes = [len(y) for y in group.responses]
         advantages = (scores - scores.mean()) / (scores.std() + 1e-4)
@@ -176,8 +178,7 @@ def test_grpo_minimises_the_papers_objective(folders: dict[str, Path], planted: 
             surrogate = torch.minimum(ratio * advantages[at], ratio.clamp(0.8, 1.2) * advantages[at])
             clipped += int((surrogate != ratio * advantages[at]).sum())
             total -= float((surrogate - 0.3 * (gap.exp() - gap - 1)).mean()) / 16
-    stored = {name: torch.cat([group.per_token[name] for group in groups]) for name in groups[0].per_token}
-    loss, reported = which.losses(which.pack(groups), stored, True)
+    loss, reported = which.loss_of(groups, True)
     assert clipped > 0
     assert float(loss) / 16 == pytest.approx(total, rel=1e-3)
     assert float(reported["loss/policy"] + 0.3 * reported["loss/kl"]) / 16 == pytest.approx(total, rel=1e-3)
@@ -190,11 +191,31 @@ def test_before_the_first_step_the_ratio_is_1_and_the_kl_0(
     which = trainer(kind, planted, make_job, temperature=0.9)
     groups = which.rollout(0)
     plan = which.minibatches(groups, 0, 0)
-    assert which.experience(groups, plan)["objective/kl"] == 0
-    first = which.step(groups, plan[0], 0, 0, 1.0)
+    first = {**which.experience(groups, plan), **which.step(groups, plan[0], 0, 0, 1.0)}
+    assert first["objective/kl"] == 0
     assert first["policy/ratio"] == pytest.approx(1, abs=1e-7)
     assert first.get("loss/kl", 0.0) == 0
     assert first.get("policy/clipfrac", 0.0) == 0
+
+
+@pytest.mark.parametrize("kind", ["rloo", "grpo"])
+def test_one_step_a_rollout_learns_the_same_without_a_forward_of_its_own_before(
+    kind: str, folders: dict[str, Path], planted: Path, make_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"inner_epochs": 1, "reference": str(folders["llama"]), "kl_coef": 0.3, "micro_batch_tokens": 150}
+    found = []
+    for shared in (True, False):
+        name = f"{kind}-{shared}"
+        which = trainer(kind, planted, lambda config, _, name=name, **data: make_job(config, name, **data), **settings)
+        monkeypatch.setattr(type(which), "within_group", shared)
+        assert which.one_step is shared
+        metrics = [which.iterate(iteration) for iteration in range(2)]
+        found.append((metrics, [weight.detach() for weight in which.actor.parameters()]))
+    (own, weights), (before, expected) = found
+    for one, other in zip(own, before, strict=True):
+        assert one == {name: pytest.approx(value, rel=1e-4, abs=1e-6) for name, value in other.items()}
+    for weight, same in zip(weights, expected, strict=True):
+        torch.testing.assert_close(weight, same, atol=1e-6, rtol=1e-5)
 
 
 def test_the_scores_of_grpo_hold_no_kl_and_those_of_rloo_do(
@@ -236,3 +257,14 @@ def test_settings_are_of_the_algorithm_that_reads_them() -> None:
     assert "vf_coef" in names["ppo"] & names["a2c"]
     assert not {"vf_coef", "gamma", "whiten_advantages"} & (names["rloo"] | names["grpo"])
     assert PPOConfig.from_dict(PATHS).whiten_advantages
+
+
+@pytest.mark.parametrize(("schedule", "quarter"), [("linear", 0.775), ("cosine", 0.8682)])
+def test_the_learning_rate_rises_and_falls_as_its_schedule_says(schedule: str, quarter: float) -> None:
+    config = RLOOConfig(policy="p", reward_model="r", lr_schedule=schedule, lr_final=0.1, warmup_steps=4)
+    shares = [learning_rate(step, 44, config) for step in range(45)]
+    assert shares[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert shares[24] == pytest.approx(0.55)
+    assert shares[44] == pytest.approx(0.1)
+    # a quarter of the way: .1 + .9 * .75, and .1 + .9 * (1 + cos(pi/4)) / 2
+    assert shares[14] == pytest.approx(quarter, abs=1e-4)

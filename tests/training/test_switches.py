@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,21 @@ def test_mixed_precision_stays_near_float32(
         assert losses(mixed)[-1] == pytest.approx(losses(exact)[-1], rel=0.03)
 
 
+@pytest.mark.parametrize("lora_rank", [0, 4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_checkpoint_in_bf16_is_the_float32_one_rounded(
+    kind: str, lora_rank: int, folders: dict[str, Path], planted: Path, make_job: Any
+) -> None:
+    full = job(kind, folders, planted, make_job, "full", lora_rank=lora_rank)
+    half = job(kind, folders, planted, make_job, "half", lora_rank=lora_rank, saved_weights="bf16")
+    assert tiny.run(kind, full) == tiny.run(kind, half) == 0
+    part = "checkpoint/backbone" if kind == "reward" else "checkpoint"
+    exact, rounded = (load_file(folder / part / "model.safetensors") for folder in (full, half))
+    assert exact.keys() == rounded.keys()
+    for name, tensor in rounded.items():
+        assert torch.equal(tensor, exact[name].bfloat16()), name
+
+
 @pytest.mark.parametrize("kind", [*KINDS, *RELATIVES])
 def test_lora_moves_little_memory_and_saves_a_plain_model(
     kind: str, folders: dict[str, Path], planted: Path, make_job: Any
@@ -167,8 +184,15 @@ def test_sigterm_to_a_job_of_two_ranks_saves_and_exits_75(
     child.send_signal(signal.SIGTERM)
     assert child.wait(120) == 75, (folder / "log.txt").read_text()[-2000:]
     assert not (folder / "run.json").exists()
+    alone = folder.with_name("alone")
+    shutil.copytree(folder, alone)
+    config = json.loads((alone / "config.json").read_text())
+    (alone / "config.json").write_text(json.dumps({**config, "processes": 1}))
     assert tiny.start("sft", folder).wait(240) == 0
     assert apart(whole, folder) < 1e-3
+    assert tiny.run("sft", alone) == 0, "one process goes on where two stopped"
+    assert tiny.lines(alone / "progress.jsonl")[0] == tiny.lines(folder / "progress.jsonl")[0], "it did not begin anew"
+    assert apart(whole, alone) < 1e-3
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="4-bit weights and 8-bit Adam are kernels for a GPU")

@@ -16,7 +16,8 @@ class Optimiser(BaseConfig):
     """
 
     lr: float = setting(1e-3, "Peak learning rate.", above=0, maximum=1)
-    lr_final: float = setting(0.1, "Learning rate at the end, as a share of the peak (cosine).", 0, 1)
+    lr_final: float = setting(0.1, "Learning rate at the end, as a share of the peak.", 0, 1)
+    lr_schedule: str = setting("cosine", "How the learning rate falls after the warm-up.", choices=("cosine", "linear"))
     warmup_steps: int = setting(0, "Steps of linear warm-up.", 0)
     adam_beta1: float = setting(0.9, "Adam beta 1.", 0, 0.9999)
     adam_beta2: float = setting(0.95, "Adam beta 2.", 0, 0.99999)
@@ -26,7 +27,7 @@ class Optimiser(BaseConfig):
         "adamw8bit keeps Adam's two moments in 8 bits (bitsandbytes, needs a GPU). rmsprop is what DPO's authors used.",
         choices=("adamw", "adamw8bit", "rmsprop"),
     )
-    weight_decay: float = setting(0.0, "Decoupled weight decay.", 0)
+    weight_decay: float = setting(0.0, "Weight decay: decoupled in Adam, added to the gradient in RMSprop.", 0)
     max_grad_norm: float = setting(1.0, "The gradient's norm is clipped to this.", above=0)
     activation_checkpointing: bool = setting(
         False, "Compute activations anew in the backward pass instead of keeping them: less memory, a third more time."
