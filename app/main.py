@@ -53,11 +53,13 @@ PAGES = (
     "prompts",
     "prompt_reports",
     "data",
+    "ai_labels",
     "positions",
     "checkpoints",
     "jobs",
     "rounds",
     "loop",
+    "launches",
 )
 
 

@@ -5,6 +5,7 @@ The filter `named` of the templates; keys that stand in no list, such as a use-c
 
 from __future__ import annotations
 
+from app.rules.programs import PROGRAMS
 from app.translation import gettext, mark
 
 NAMES = {
@@ -49,6 +50,7 @@ NAMES = {
     "far_too_short": mark("far too short"),
     "pasted": mark("pasted"),
 }
+CHECKPOINTS = {"base": mark("Base model"), "judge": mark("Judge")}  # that no program made
 
 
 def named(key: str | None) -> str:
@@ -56,3 +58,13 @@ def named(key: str | None) -> str:
     if key is None:
         return ""
     return gettext(NAMES[key]) if key in NAMES else key.replace("_", " ")
+
+
+def kind_name(kind: str) -> str:
+    """What a kind of job or checkpoint is called."""
+    return gettext(PROGRAMS[kind].name if kind in PROGRAMS else CHECKPOINTS[kind])
+
+
+def kind_subject(kind: str) -> str:
+    """What it is called where a sentence begins with it."""
+    return gettext(PROGRAMS[kind].subject) if PROGRAMS[kind].subject else kind_name(kind)

@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from app import compression, figures
 from app.markdown import count_words, render_markdown
-from app.names import named
+from app.names import kind_name, named
 from app.rules.reports import REASONS, REPORTABLE
 from app.settings import ROOT
 from app.static_files import static_url
@@ -107,6 +107,7 @@ def _environment() -> Environment:
         duration=duration,
         spent=spent,
         named=named,
+        kind_name=kind_name,
     )
     environment.globals.update(
         static_url=static_url, languages=languages, skip_reasons=REASONS, report_reasons=REPORTABLE

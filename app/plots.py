@@ -12,40 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from app import figures
+from app.rules.programs import PROGRAMS
 from app.rules.work import Day
 from app.services.overview import Station
-from app.translation import gettext, mark
+from app.translation import gettext
 
 RADIUS = 196
 CENTRE = (400.0, 274.0)  # in a box of 800 by 560
 
-# What is worth a curve, by kind of job: metric and title, in the order in which a person would ask.
-CURVES: dict[str, tuple[tuple[str, str], ...]] = {
-    "sft": (("loss", mark("Loss")), ("loss/validation", mark("Loss on held-out"))),
-    "sampling": (),
-    "reward": (
-        ("loss", mark("Loss")),
-        ("accuracy/training", mark("Accuracy in training")),
-        ("accuracy", mark("Accuracy on held-out")),
-        ("loss/validation", mark("Loss on held-out")),
-    ),
-    "ppo": (
-        ("objective/scores", mark("Reward model score")),
-        ("objective/kl", mark("KL to SFT, nats")),
-        ("loss/value", mark("Value loss")),
-        ("objective/rlhf_reward", mark("Score less KL penalty")),
-        ("objective/entropy", mark("Entropy")),
-        ("policy/clipfrac", mark("Clipped share")),
-        ("response/tokens", mark("Tokens a response")),
-        ("response/ended", mark("Responses that ended")),
-    ),
-}
-# The one figure that stands for a checkpoint in a list.
-HEADLINE = {
-    "sft": ("loss/validation", mark("held-out loss")),
-    "reward": ("accuracy", mark("held-out accuracy")),
-    "ppo": ("objective/kl", mark("KL to SFT")),
-}
 POINTS = 160  # a curve of a longer run is thinned to so many
 
 
@@ -124,7 +98,8 @@ def progress_share(progress: dict[str, Any]) -> float | None:
 
 def wanted_curves(kind: str, most: int | None = None) -> list[tuple[str, str]]:
     """The metrics that a job of this kind may draw, with their titles for the reader."""
-    return [(metric, gettext(title)) for metric, title in CURVES.get(kind, ())[:most]]
+    shown = PROGRAMS[kind].curves if kind in PROGRAMS else ()
+    return [(metric, gettext(title)) for metric, title in shown[:most]]
 
 
 def curves(kind: str, payloads: Iterable[dict[str, Any]], most: int | None = None) -> list[Curve]:
@@ -210,6 +185,6 @@ def day_bars(days: Sequence[Day]) -> list[DayBar]:
 
 def headline(kind: str, metrics: dict[str, Any]) -> str:
     """The one figure of a checkpoint in words, or ""."""
-    metric, words = HEADLINE.get(kind, ("", ""))
+    metric, words = PROGRAMS[kind].headline if kind in PROGRAMS else ("", "")
     value = metrics.get(metric)
     return f"{gettext(words)} {figures.metric(value, 3)}" if isinstance(value, int | float) else ""

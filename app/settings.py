@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     job_stall_minutes: int = Field(30, ge=1, description="Minutes without any progress after which a job is stopped.")
     poll_seconds: float = Field(5.0, gt=0, description="Seconds between a worker's own looks for work, wake-ups apart.")
     device: str = Field("cpu", pattern="^(cpu|gpu)$", description="What this worker trains on.")
+    machine_tflops: float | None = Field(
+        None,
+        gt=0,
+        description="What a worker here computes in training, in TFLOP/s, for estimates before the first job of a "
+        "kind has ended. Unset: their time is not known.",
+    )
     hub_models: bool = Field(
         False, description="Whether base models may be named by hub id and fetched over the network."
     )

@@ -7,9 +7,10 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models import Checkpoint, Comparison, Completion, Project, Prompt, Slot, User
+from app.models import AILabel, Checkpoint, Comparison, Completion, Job, Project, Prompt, Slot, User
+from app.models.columns import TaskKind
 from app.rules.prompts import content_hash
-from app.services import guidelines, projects, rounds, users
+from app.services import ai_labels, constitutions, guidelines, projects, rounds, users
 from app.services.projects import ProjectDraft
 from tests.browser.content import Example
 
@@ -98,3 +99,41 @@ def add_writing_task(session: Session, project: Project, messages: list[dict[str
     session.add(Slot(project_id=project.id, kind="demonstration", prompt_id=prompt.id, ordinal=1, priority=priority))
     session.flush()
     return prompt
+
+
+def add_ai_labels(session: Session, project: Project, comparison: Comparison, user: User) -> list[AILabel]:
+    """What two jobs of AI labeling leave: a ranking of the comparison and a revised answer to its prompt."""
+    if constitutions.current_constitution(session, project.id) is None:
+        constitutions.publish_constitution(session, project, "# Ours\n\n- Be kind.\n- Be true.", user)
+    constitution = constitutions.need_constitution(session, project.id)
+    judge = ai_labels.list_judges(session, project.id)[0]
+    query = select(Completion).where(Completion.comparison_id == comparison.id).order_by(Completion.id)
+    ids = [str(one.id) for one in session.scalars(query)]
+    steps = [{"principle": 1, "critique": "It is curt.", "revision": "The baker does.", "taken": True}]
+    contents: dict[str, dict[str, object]] = {
+        "ranking": {
+            "comparison_id": comparison.id, "tiers": [ids[:1], ids[1:]],
+            "details": {
+                "principles": [0], "responses": ids, "wins": dict.fromkeys(ids, 0.5),
+                "win_probabilities": [[0.5] * len(ids)] * len(ids), "position": {"first": 0.5, "changed": 0.0},
+            },
+        },
+        "demonstration": {"text": "The baker does.", "details": {"draft": "Baker.", "steps": steps}},
+    }  # fmt: skip
+    labels = []
+    for kind, content in contents.items():
+        job = Job(
+            project_id=project.id, kind=ai_labels.AI_JOBS[TaskKind(kind)], state="succeeded", input_hash="0" * 64,
+            spec={"judge": judge.id, "constitution": constitution.id}, progress={}, result={"ai_labels": 1},
+        )  # fmt: skip
+        session.add(job)
+        session.flush()
+        labels.append(
+            AILabel(
+                project_id=project.id, kind=kind, job_id=job.id, judge_id=judge.id, constitution_id=constitution.id,
+                prompt_id=comparison.prompt_id, **content,
+            )
+        )  # fmt: skip
+    session.add_all(labels)
+    session.flush()
+    return labels

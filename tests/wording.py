@@ -18,7 +18,10 @@ from jinja2 import nodes
 from app import pages, translation
 
 # What is the same in every language: names, units, keys.
-SAME = {"Tutelage", "SFT", "PPO", "SHA", "TRL", "KL", "JSONL", "Aa", "Esc", "Alt", "min", "kB", "MB", "bytes", "UTC"}
+SAME = {
+    "Tutelage", "SFT", "PPO", "RLOO", "GRPO", "DPO", "TFLOP", "SHA", "TRL", "KL", "JSONL", "Aa",
+    "Esc", "Alt", "min", "kB", "MB", "bytes", "UTC",
+}  # fmt: skip
 NO_PROSE = ("kbd", "code", "pre", "script", "style", "time", "textarea")
 VOID = ("br", "hr", "img", "input", "link", "meta", "wbr")
 READ_OUT = ("aria-label", "title", "placeholder", "alt", "data-confirm", "data-heading")

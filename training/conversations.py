@@ -2,30 +2,32 @@
 
 A chat is one sequence with the loss on every answer of the labeler's (its tokens and its end token), so that a chat of
 five answers costs one forward and not five. Rows may hold several conversations: each attends to itself alone and its
-positions begin at 0, so that it is computed as if it stood alone (RECIPES, "Traps met").
+positions begin at 0, so that it is computed as if it stood alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
 from training.data import Codec, Message, messages_of, need, read_rows
 from training.job import JobError
+from training.labels import Label, read_label
 from training.packing import PAD, Packed, block_diagonal
 
 
 @dataclass
 class Demonstration:
-    """A prompt, with all that was said before, and one answer that a person wrote."""
+    """A prompt, with all that was said before, and one answer that a person wrote, or a model (`ai`)."""
 
     id: str
     prompt: list[int]
     response: list[int]
     split: str
+    ai: bool = False
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Conversation:
     tokens: list[int]
     answers: list[tuple[int, int]]
     split: str
+    label: Label = field(default_factory=Label)
 
     @property
     def learnt(self) -> int:
@@ -49,7 +52,10 @@ class Conversation:
 
     def parts(self) -> list[Conversation]:
         """One conversation for each answer, with all that was said before it."""
-        return [Conversation(self.id, self.tokens[:end], [(start, end)], self.split) for start, end in self.answers]
+        return [
+            Conversation(self.id, self.tokens[:end], [(start, end)], self.split, self.label)
+            for start, end in self.answers
+        ]
 
 
 def encode(
@@ -95,7 +101,9 @@ def read_conversations(path: Path, codec: Codec) -> list[Conversation]:
                 f"{where}: 'turns' has two answers with nothing said between them; put the user's turn there."
             )
         name, split = str(row.get("id", number)), str(row.get("split", "train"))
-        rows += _conversations(codec, name, split, messages, answers, between)
+        found = _conversations(codec, name, split, messages, answers, between)
+        label = read_label(row, [], where)
+        rows += [replace(one, label=replace(label)) for one in found]
     if not rows:
         raise JobError(f"{path.name} holds no demonstration; write some first.")
     return rows
@@ -105,7 +113,9 @@ def read_demonstrations(path: Path, codec: Codec) -> list[Demonstration]:
     """The same, each answer for itself, as a reward model reads them. Raises JobError with the line number."""
     parts = [part for whole in read_conversations(path, codec) for part in whole.parts()]
     return [
-        Demonstration(part.id, part.tokens[: part.prompt_tokens], part.tokens[part.prompt_tokens :], part.split)
+        Demonstration(
+            part.id, part.tokens[: part.prompt_tokens], part.tokens[part.prompt_tokens :], part.split, part.label.ai
+        )
         for part in parts
     ]
 

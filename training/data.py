@@ -1,7 +1,7 @@
 """From the job folder's JSONL rows to token ids: reading, chat template, response formatting, batches.
 
 Every program formats through `Codec`, so a response's tokens, its end token included, are the same in SFT,
-reward-model training, evaluation and RL (RECIPES, detail 1).
+reward-model training, evaluation and RL (detail 1 of docs/training.md).
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ COMPACT_BELOW = 0.9  # drop finished rows from the cache once fewer than this sh
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to draw. temperature 1, top_p 1 and top_k 0 sample the model's own distribution (RECIPES, detail 4)."""
+    """How to draw. temperature 1, top_p 1 and top_k 0 sample the model's own distribution (detail 4)."""
 
     max_new_tokens: int = 96
     temperature: float = 1.0

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -53,20 +54,38 @@ from training.rl_math import preference_pairs
 REPORTED = ("loss", "rewards/chosen", "rewards/rejected", "right", "pairs", "loss/sft")
 
 
-def preference_loss(
-    logprobs: Tensor, reference: Tensor, lengths: Tensor, order: tuple[Tensor, Tensor], kl: float, config: DPOConfig
-) -> Tensor:
-    """The loss of all rankings of a microbatch, each of weight 1 whatever its K.
+@dataclass
+class Order:
+    """Rankings as flat tensors: ranks [R] and ranking numbers [R] of all responses, and what each ranking weighs."""
 
-    logprobs, reference [R] are log pi(y|x) and log ref(y|x); lengths [R] tokens; order the responses' ranks and prompt
-    numbers, [R] each; kl is KTO's z0.
+    ranks: Tensor
+    owners: Tensor
+    weights: Tensor  # [rankings]
+
+    def pairs(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Better and worse responses and what each pair weighs, [P] each; a ranking's pairs share its weight."""
+        better, worse, shares = preference_pairs(self.ranks, self.owners)
+        return better, worse, shares * self.weights[self.owners[better]]
+
+    def desirability(self) -> tuple[Tensor, Tensor]:
+        """KTO's signs and weights of the responses, [R] each."""
+        signs, shares = desirability(self.ranks, self.owners)
+        return signs, shares * self.weights[self.owners]
+
+
+def preference_loss(
+    logprobs: Tensor, reference: Tensor, lengths: Tensor, order: Order, kl: float, config: DPOConfig
+) -> Tensor:
+    """The loss of all rankings of a microbatch, each of weight 1 whatever its K, times what its label weighs.
+
+    logprobs, reference [R] are log pi(y|x) and log ref(y|x); lengths [R] tokens; kl is KTO's z0.
     """
-    better, worse, weights = preference_pairs(*order)
     log_ratios = logprobs - reference
     if config.loss == "kto":
-        signs, shares = desirability(*order)
+        signs, shares = order.desirability()
         strength = config.desirable_weight, config.undesirable_weight
         return (kto_loss(log_ratios, signs, kl, config.beta, *strength) * shares).sum()
+    better, worse, weights = order.pairs()
     if config.loss == "slic":
         return (slic_loss(gaps(logprobs, better, worse), config.margin) * weights).sum()
     if config.loss == "ipo":
@@ -74,23 +93,23 @@ def preference_loss(
     return (dpo_loss(gaps(log_ratios, better, worse), config.beta, config.label_smoothing) * weights).sum()
 
 
-def implicit_rewards(log_ratios: Tensor, order: tuple[Tensor, Tensor], beta: float) -> list[Tensor]:
+def implicit_rewards(log_ratios: Tensor, order: Order, beta: float) -> list[Tensor]:
     """beta log pi/ref of better and of worse responses (weights as in the loss), pairs in their order, and all pairs.
 
     The same for each loss, so that they can be compared; equal rewards count half.
     """
-    better, worse, weights = preference_pairs(*order)
+    better, worse, weights = order.pairs()
     rewards = beta * log_ratios
     margins = rewards[better] - rewards[worse]
     right = (margins > 0).sum() + 0.5 * (margins == 0).sum()
     return [(rewards[better] * weights).sum(), (rewards[worse] * weights).sum(), right, right.new_tensor(len(margins))]
 
 
-def rank_tensors(rankings: Sequence[Ranking], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Ranks and prompt numbers of all responses, [R] each."""
+def order_of(rankings: Sequence[Ranking], device: torch.device) -> Order:
+    """The rankings of a microbatch."""
     ranks = torch.tensor([rank for row in rankings for rank in row.ranks], device=device)
-    owners = [number for number, row in enumerate(rankings) for _ in row.ranks]
-    return ranks, torch.tensor(owners, device=device)
+    owners = torch.tensor([number for number, row in enumerate(rankings) for _ in row.ranks], device=device)
+    return Order(ranks, owners, torch.tensor([row.label.weight for row in rankings], device=device))
 
 
 def losses(
@@ -100,9 +119,9 @@ def losses(
     chosen = [data.rankings[row] for row in rows]
     logprobs, lengths = logprobs_of(model, [(row.prompt, row.responses) for row in chosen], config)
     reference = torch.cat([data.reference[row] for row in rows]).to(logprobs.device)
-    order = rank_tensors(chosen, logprobs.device)
+    order = order_of(chosen, logprobs.device)
     loss = preference_loss(logprobs, reference, lengths, order, kl, config)
-    targets = -best_mean(logprobs, *order).sum()
+    targets = -(best_mean(logprobs, order.ranks, order.owners) * order.weights).sum()
     with torch.no_grad():
         rewards = implicit_rewards(logprobs - reference, order, config.beta)
         return loss, targets, torch.stack([loss, *rewards, targets]).cpu()

@@ -102,7 +102,7 @@ class Job(Generic[C]):
         """True when the folder already holds its whole result."""
         if not (self.folder / "run.json").is_file():
             return False
-        return self.config.kind == "sample" or checkpoints.verify(self.checkpoint)
+        return not self.config.makes_checkpoint or checkpoints.verify(self.checkpoint)
 
     def finish(self, parents: dict[str, str], metrics: dict[str, Any]) -> None:
         """Write `run.json`: config, data hashes, parents, code version, seed, metrics."""

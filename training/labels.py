@@ -1,11 +1,11 @@
-"""What a row of `rankings.jsonl` says besides its order: whose it is, its weight, by how much a response must win."""
+"""What a row says besides its text or order: whose it is, its weight, by how much a response must win."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from training.job import JobError
 
@@ -22,14 +22,22 @@ class Label:
 
 
 def read_label(row: dict[str, Any], kept: Sequence[int], where: str) -> Label:
-    """The label of a ranking row whose responses `kept` are used. Raises JobError."""
+    """The label of a row; of a ranking's responses those `kept` are used. Raises JobError."""
     return Label(
         group=str(row.get("labeler_group") or ""),
         weight=_number(row.get("weight", 1), "weight", where, 0),
         simulated=row.get("simulated") is True,
         ai=row.get("ai") is True,
-        margins=_margins(row.get("margin"), len(row["responses"]), kept, where),
+        margins=_margins(row.get("margin"), len(row.get("responses", [])), kept, where),
     )
+
+
+R = TypeVar("R")
+
+
+def by_people(rows: list[R], label_of: Callable[[R], Label]) -> list[R]:
+    """What is held out: people's labels and programs', where there are any; a model's are no measure beside them."""
+    return [row for row in rows if not label_of(row).ai] or rows
 
 
 def _margins(value: Any, count: int, kept: Sequence[int], where: str) -> list[list[float]] | None:

@@ -172,7 +172,9 @@ def autocast(device: torch.device, precision: str) -> Any:
 
 
 def hidden_states(backbone: Model, batch: Packed) -> Tensor:
-    """Last hidden states of a packed batch, flattened: [B*T, d]. Never with a cache (RECIPES, "Traps met").
+    """Last hidden states of a packed batch, flattened: [B*T, d].
+
+    Never with a cache: with one, packed rows see each other.
 
     Take rows of it with index_select, never with [...]: K responses share their prompt's last row, and on a CPU the
     gradient of plain indexing adds such rows in the order in which its threads come by: same seed, another model.

@@ -1,7 +1,7 @@
 """`prompt | y1 | ... | yK` in one row: the shared prompt is computed once.
 
 Each response attends to the prompt and to itself only, and its positions restart at the prompt's length, so every
-token sees exactly what it would see in a row of its own (RECIPES: "K-wise reward model in one forward"). With K = 1
+token sees exactly what it would see in a row of its own (docs/training.md, "What is particular"). With K = 1
 this is an ordinary right-padded causal batch and needs no mask at all. SFT, reward model and PPO all use it; the
 bookkeeping of "which hidden state predicts which response token" is done here, once.
 """

@@ -2,8 +2,8 @@
 
 A relative (ppo.py, a2c.py, rloo.py, grpo.py) says two things of its own: what a sampled token is worth (`advantages`),
 and the loss of a microbatch (`losses`). The steps are numbered in the papers' order (InstructGPT section 3.5 eq. 2 and
-C.4; Ziegler et al. section 2); "detail n" is the list of what decides whether PPO on language models is right, which
-the tests go through.
+C.4; Ziegler et al. section 2); "detail n" is the list in docs/training.md of what decides whether PPO on language
+models is right, which the tests go through.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Rollout:
 
 
 class Actor(nn.Module):
-    """Policy and value network as the one module that trains (RECIPES, "Beyond one machine")."""
+    """Policy and value network as the one module that trains."""
 
     def __init__(self, policy: Model, value: RewardModel | None) -> None:
         super().__init__()
@@ -370,12 +370,16 @@ class PolicyGradient(Generic[C]):
             batches = plan if epoch == 0 else self.minibatches(groups, iteration, epoch)
             for number, minibatch in enumerate(batches):
                 step = (iteration * config.inner_epochs + epoch) * len(batches) + number
-                steps = self.iterations * config.inner_epochs * len(batches)
-                share = learning_rate(step, steps, config)
+                share = self.share(iteration, step, config.inner_epochs * len(batches))
                 for name, value in self.step(groups, minibatch, iteration, step, share).items():
                     sums[name] = sums.get(name, 0.0) + value
                 count += 1
         return {name: value / count for name, value in sums.items()}
+
+    def share(self, iteration: int, step: int, per_rollout: int) -> float:
+        """The share of the peak learning rates at `step`. Rollouts that train the value network alone do not count."""
+        alone = sum(not self.moves(at) for at in range(self.iterations)) if self.moves(iteration) else 0
+        return learning_rate(step - alone * per_rollout, (self.iterations - alone) * per_rollout, self.config)
 
     def step(
         self, groups: Sequence[Group], minibatch: list[list[int]], iteration: int, step: int, share: float
@@ -399,7 +403,7 @@ class PolicyGradient(Generic[C]):
         if ptx:
             metrics["loss/ptx"] = self.ptx_backward(ptx)
         metrics.update(self.updater.step(share))
-        if self.ema and moves:
+        if self.ema and moves:  # InstructGPT C.4: average = ema average + (1 - ema) weights, once an optimiser step
             with torch.no_grad():
                 for name, parameter in self._moving().items():
                     self.ema[name].lerp_(parameter, 1 - config.ema)
@@ -427,7 +431,10 @@ class PolicyGradient(Generic[C]):
         return [self.ptx[row] for row in rows]
 
     def ptx_backward(self, texts: list[list[int]]) -> float:
-        """Add ptx_coef times the mean cross-entropy on pretraining text to the gradient (PPO-ptx)."""
+        """Add ptx_coef times the mean cross-entropy on pretraining text to the gradient (PPO-ptx).
+
+        gamma E[log pi(x)] of InstructGPT eq. 2 (C.4): gamma is ptx_coef, and log pi(x) is the mean per token.
+        """
         config = self.config
         tokens = sum(len(text) - 1 for text in texts)
         total = torch.zeros(())
@@ -454,7 +461,7 @@ class PolicyGradient(Generic[C]):
         metrics["kl_coef"] = self.kl_coef
         metrics["lr"] = self.updater.optimiser.param_groups[0]["lr"]
         # 10. The adaptive coefficient moves after the update (detail 15).
-        if config.kl_target:
+        if config.kl_target and self.moves(iteration):
             self.kl_coef = adapt_kl_coef(
                 self.kl_coef, metrics["objective/kl"], config.kl_target, config.batch_size, config.kl_horizon
             )

@@ -51,7 +51,10 @@ class PPO(PolicyGradient[PPOConfig]):
     def losses(
         self, batch: Packed, stored: dict[str, Tensor], new: Tensor | None, values: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The clipped surrogate and the clipped value loss, summed over tokens."""
+        """The clipped surrogate (eq. 7) and the clipped value loss, summed over tokens.
+
+        PPO eq. 9 with c1 = vf_coef and c2 = 0, no entropy bonus; the value loss carries a half.
+        """
         config = self.config
         loss = torch.zeros((), device=self.device)
         reported: dict[str, Tensor] = {}

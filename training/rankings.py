@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from training.config import RewardConfig
+from training.config.labels import RankingWeights
 from training.data import Ranking
 from training.rl_math import rating_importance
 
@@ -36,7 +37,7 @@ def width(item: Item) -> int:
     return len(item[0]) + sum(len(response) for response in item[1])
 
 
-def weigh(rankings: Sequence[Ranking], config: RewardConfig) -> list[Ranking]:
+def weigh(rankings: Sequence[Ranking], config: RankingWeights) -> list[Ranking]:
     """The rankings with what the config says of labels by programs and models; those of weight 0 are left out."""
     for ranking in rankings:
         label = ranking.label

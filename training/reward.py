@@ -25,6 +25,7 @@ from training.config import RewardConfig
 from training.conversations import read_demonstrations
 from training.data import Codec, Epochs, load_tokenizer, micro_batches, read_rankings, split_rows
 from training.job import Job, JobError, run_program, set_up
+from training.labels import by_people
 from training.models import check_context, load_causal_lm
 from training.optimiser import Updater, learning_rate, whole
 from training.rankings import Elements, Item, elements, share_forwards, weigh, width
@@ -53,6 +54,7 @@ class RewardTraining:
         self.codec = Codec(load_tokenizer(config.model))
         rankings = weigh(read_rankings(job.data("rankings"), self.codec, config.max_length), config)
         train, validation = split_rows(rankings, lambda row: row.prompt_id, config.seed, config.validation_share)
+        validation = by_people(validation, lambda row: row.label)
         if not train:
             raise JobError("No ranking is left for training; rank more prompts or lower validation_share.")
         self.train, self.validation = share_forwards(train), share_forwards(validation)
@@ -82,7 +84,7 @@ class RewardTraining:
         return [
             (row.prompt, [row.response])
             for row in (read_demonstrations(path, self.codec) if path.is_file() else [])
-            if len(row.prompt) + len(row.response) <= self.config.max_length
+            if not row.ai and len(row.prompt) + len(row.response) <= self.config.max_length
         ]
 
     def fresh(self) -> RewardModel:

@@ -54,6 +54,33 @@ class Server:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(draw, requests))
 
+    def logprobs(
+        self, items: Sequence[tuple[Sequence[int], Sequence[Sequence[int]]]], cancelled: Callable[[], bool]
+    ) -> list[list[float]]:
+        """log p(response | prompt) of each response of each (prompt, responses), in nats. Raises Drained, JobError.
+
+        The server echoes what it was given with its log-probabilities (`echo`), and draws one token that nobody reads.
+        """
+
+        def read(pair: tuple[Sequence[int], Sequence[int]]) -> float:
+            if cancelled():
+                raise Drained
+            prompt, response = pair
+            body = {
+                "model": self.model, "prompt": [*prompt, *response], "max_tokens": 1, "temperature": 0, "echo": True,
+                "logprobs": 1,
+            }  # fmt: skip
+            choice = self._ask("POST", "/v1/completions", body)["choices"][0]
+            found = (choice.get("logprobs") or {}).get("token_logprobs") or []
+            own = found[len(prompt) : len(prompt) + len(response)]
+            if len(own) != len(response) or any(value is None for value in own):
+                raise JobError(f"The server {self.url} gives no log-probabilities of what it reads (echo); vLLM does.")
+            return float(sum(own))
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            flat = iter(list(pool.map(read, [(prompt, one) for prompt, responses in items for one in responses])))
+        return [[next(flat) for _ in responses] for _, responses in items]
+
     def _draw(self, request: Request, stops: Sequence[int], settings: Sampling) -> Completion:
         seed = sample_seed(settings.seed, request.prompt_id, request.index)
         body = {

@@ -20,11 +20,19 @@ from training.conversations import Conversation, fill_rows, pack_conversations, 
 from training.data import Codec, Epochs, load_tokenizer, micro_batches, split_rows
 from training.epoch_choice import EpochChoice
 from training.job import Job, JobError, run_program, set_up
+from training.labels import by_people
 from training.models import LanguageModel, Model, autocast, check_context
 from training.optimiser import Updater, learning_rate
 from training.ranks import Ranks
 
 C = TypeVar("C", bound=SFTConfig)
+
+
+def weigh(conversations: Sequence[Conversation], config: SFTConfig) -> list[Conversation]:
+    """The conversations with what the config says of a model's; those of weight 0 are left out."""
+    for one in conversations:
+        one.label.weight *= config.ai_weight if one.label.ai else 1.0
+    return [one for one in conversations if one.label.weight > 0]
 
 
 def fitting(conversations: Sequence[Conversation], config: SFTConfig) -> list[Conversation]:
@@ -39,8 +47,9 @@ def fitting(conversations: Sequence[Conversation], config: SFTConfig) -> list[Co
 def read_data(job: Job[C], codec: Codec) -> tuple[list[Conversation], list[Conversation]]:
     """Training and validation conversations that fit the limits. Raises JobError when none is left."""
     config = job.config
-    rows = fitting(read_conversations(job.data("demonstrations"), codec), config)
+    rows = fitting(weigh(read_conversations(job.data("demonstrations"), codec), config), config)
     train, validation = split_rows(rows, lambda row: row.id, config.seed, config.validation_share)
+    validation = by_people(validation, lambda row: row.label)
     if not train:
         raise JobError(
             "No demonstration of the split 'train' fits max_prompt_tokens and max_length; raise these limits or"
@@ -59,12 +68,17 @@ def micro_rows(rows: Sequence[Conversation], config: SFTConfig) -> list[list[lis
     return [[[rows[at] for at in filled[row]] for row in micro] for micro in micros]
 
 
-def batch_loss(model: Model, rows: Sequence[Sequence[Conversation]], config: SFTConfig) -> tuple[torch.Tensor, int]:
-    """Summed cross-entropy over the answers' tokens, in nats, and their number."""
+def batch_loss(
+    model: Model, rows: Sequence[Sequence[Conversation]], config: SFTConfig, weighted: bool = True
+) -> tuple[torch.Tensor, int]:
+    """Cross-entropy summed over the answers' tokens, in nats, each times its row's weight; and their number."""
     device = next(model.parameters()).device
     batch = pack_conversations(rows).to(device)
     with autocast(device, config.precision):
         logprobs, _ = model(batch)
+    if weighted:
+        weights = [one.label.weight for row in rows for one in row for _ in one.answers]
+        logprobs = logprobs * torch.tensor(weights, device=device)[batch.owner]
     return -logprobs.sum(), len(logprobs)
 
 
@@ -90,7 +104,7 @@ def validation_loss(model: Model, rows: list[Conversation], config: SFTConfig, r
     model.eval()
     sums = torch.zeros(2, dtype=torch.double)
     for micro, weight in ranks.deal(micro_rows(rows, config)):
-        loss, tokens = batch_loss(model, micro, config)
+        loss, tokens = batch_loss(model, micro, config, weighted=False)
         sums += weight * torch.tensor([loss.item(), tokens], dtype=torch.double)
     loss, tokens = ranks.sum(sums).tolist()
     return float(loss / max(1, tokens))

@@ -35,6 +35,7 @@ def export_file(
     kind: Annotated[str, typer.Argument(help="demonstrations or comparisons.")],
     format: Annotated[str, typer.Option(help="native or trl.")] = "native",
     simulated: Annotated[bool, typer.Option(help="With the labels of simulated labelers.")] = True,
+    ai: Annotated[bool, typer.Option(help="With the labels of a model, each marked.")] = False,
     snapshot: Annotated[int | None, typer.Option(help="Only the labels of this snapshot.")] = None,
 ) -> None:
     """Write an export to standard output as JSONL."""
@@ -42,7 +43,8 @@ def export_file(
 
     with database() as session:
         found = projects.get_project(session, project)
-        for line in exports.stream_export(session, found, kind, format, simulated=simulated, snapshot_id=snapshot):
+        chosen = exports.stream_export(session, found, kind, format, simulated=simulated, ai=ai, snapshot_id=snapshot)
+        for line in chosen:
             sys.stdout.write(line)
 
 

@@ -3,6 +3,7 @@
 Relationships are `lazy="raise"`: services load what a page needs, templates never query.
 """
 
+from app.models.ai_label import AILabel, Constitution
 from app.models.assignment import Assignment, QueuePlace, Slot
 from app.models.audit import AuditEvent
 from app.models.checkpoint import Checkpoint
@@ -33,6 +34,7 @@ from app.models.snapshot import Snapshot, SnapshotItem
 from app.models.user import ApiToken, Invitation, SignInAttempt, User, UserSession
 
 __all__ = [
+    "AILabel",
     "Adjudicator",
     "ApiToken",
     "Assignment",
@@ -40,6 +42,7 @@ __all__ = [
     "Checkpoint",
     "Comparison",
     "Completion",
+    "Constitution",
     "Demonstration",
     "Draft",
     "GoldItem",

@@ -24,10 +24,10 @@ class Checkpoint(Base):
 
     id: Mapped[Id]
     project_id: Mapped[ProjectId]
-    kind: Mapped[str] = mapped_column(String(8))
+    kind: Mapped[str] = mapped_column(String(16))
     path: Mapped[str] = mapped_column(Text)  # folder, or hub id of a base model
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoints.id"), index=True)
-    reward_model_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoints.id"))  # what PPO optimised against
+    reward_model_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoints.id"))  # what it was optimised against
     snapshot_id: Mapped[int | None] = mapped_column(ForeignKey("snapshots.id"), index=True)
     round_id: Mapped[int | None] = mapped_column(ForeignKey("rounds.id"), index=True)
     job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))

@@ -141,11 +141,29 @@ class ReportResolution(StrEnum):
     RETIRED = "retired"
 
 
+class Algorithm(StrEnum):
+    """What improves the policy in a round; rules/programs.py says how."""
+
+    PPO = "ppo"
+    A2C = "a2c"
+    RLOO = "rloo"
+    GRPO = "grpo"
+    DPO = "dpo"
+    REJECTION = "rejection"
+
+
 class JobKind(StrEnum):
     SFT = "sft"
     SAMPLING = "sampling"
     REWARD = "reward"
     PPO = "ppo"
+    A2C = "a2c"
+    RLOO = "rloo"
+    GRPO = "grpo"
+    DPO = "dpo"
+    REJECTION = "rejection"
+    AI_RANKING = "ai_ranking"
+    AI_REVISION = "ai_revision"
 
 
 class JobState(StrEnum):
@@ -161,6 +179,12 @@ class CheckpointKind(StrEnum):
     SFT = "sft"
     REWARD = "reward"
     PPO = "ppo"
+    A2C = "a2c"
+    RLOO = "rloo"
+    GRPO = "grpo"
+    DPO = "dpo"
+    REJECTION = "rejection"
+    JUDGE = "judge"  # a model from elsewhere that labels by the constitution
 
 
 class Phase(StrEnum):
@@ -171,5 +195,5 @@ class Phase(StrEnum):
     SAMPLING = "sampling"
     COLLECTING_RANKINGS = "collecting_rankings"
     REWARD = "reward"
-    PPO = "ppo"
+    IMPROVEMENT = "improvement"
     FINISHED = "finished"

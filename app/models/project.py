@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, fa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
-from app.models.columns import Created, Id, Json, JsonList, Moment
+from app.models.columns import Algorithm, Created, Id, Json, JsonList, Moment, one_of
 
 if TYPE_CHECKING:
     from app.models.checkpoint import Checkpoint
@@ -23,6 +23,8 @@ class Project(Base):
             "second_label_rate BETWEEN 0 AND 1 AND review_rate BETWEEN 0 AND 1 AND review_above BETWEEN 0 AND 1",
             name="review_shares_range",
         ),
+        CheckConstraint("ai_weight BETWEEN 0 AND 1", name="ai_weight_range"),
+        one_of("algorithm", Algorithm),
         CheckConstraint("demonstration_threshold >= 1 AND ranking_threshold >= 1", name="thresholds_positive"),
         CheckConstraint(
             "gold_rate >= 0 AND repeat_rate >= 0 AND gold_rate + repeat_rate <= 0.5000001", name="measured_at_most_half"
@@ -50,9 +52,10 @@ class Project(Base):
     repeat_rate: Mapped[float] = mapped_column(server_default="0")  # and that are her own again
     gold_feedback: Mapped[bool] = mapped_column(server_default=false())  # labelers see afterwards what was expected
     leaderboard: Mapped[bool] = mapped_column(server_default=false())  # labelers see each other's counts of the week
-    recipe: Mapped[
-        Json
-    ]  # {"sft": {...}, "sampling": {...}, "reward": {...}, "ppo": {...}}: overrides of training.config
+    ai_weight: Mapped[float] = mapped_column(server_default="0")  # of a model's labels in training; 0: not used
+    algorithm: Mapped[str] = mapped_column(String(16), server_default="ppo")  # improves the policy (rules/programs.py)
+    extra_reward_model: Mapped[bool] = mapped_column(server_default=false())  # also where the algorithm needs none
+    recipe: Mapped[Json]  # {"sft": {...}, "dpo": {...}}: overrides of training.config by kind of job
     paused_at: Mapped[Moment | None]  # a paused loop starts no training by itself
     current_policy_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("checkpoints.id", name="fk_projects_current_policy_id_checkpoints", use_alter=True)

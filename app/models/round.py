@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstr
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
-from app.models.columns import Created, Id, Json, Moment, Phase, ProjectId, one_of
+from app.models.columns import Algorithm, Created, Id, Json, Moment, Phase, ProjectId, one_of
 
 
 def _checkpoint(kind: str) -> ForeignKey:
@@ -21,6 +21,7 @@ class Round(Base):
         # One round of a project is under way at a time.
         Index("uq_rounds_project_id_open", "project_id", unique=True, postgresql_where=text("finished_at IS NULL")),
         one_of("phase", Phase),
+        one_of("algorithm", Algorithm),
     )
 
     id: Mapped[Id]
@@ -28,6 +29,8 @@ class Round(Base):
     number: Mapped[int]
     phase: Mapped[str] = mapped_column(String(32))
     launch_requested_at: Mapped[Moment | None]  # an admin asked to train on what there is; cleared when training starts
+    algorithm: Mapped[str | None] = mapped_column(String(16))  # None: the project's, until training on rankings begins
+    extra_reward_model: Mapped[bool | None]  # as the project's; None with algorithm
     launched_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
     sft_checkpoint_id: Mapped[int | None] = mapped_column(_checkpoint("sft"))
     reward_checkpoint_id: Mapped[int | None] = mapped_column(_checkpoint("reward"))

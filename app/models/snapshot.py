@@ -16,7 +16,8 @@ class Snapshot(Base):
     project_id: Mapped[ProjectId] = mapped_column(index=True)
     round_id: Mapped[int | None] = mapped_column(ForeignKey("rounds.id"), index=True)
     kind: Mapped[str] = mapped_column(String(16))  # demonstration, ranking
-    rows: Mapped[int]
+    rows: Mapped[int]  # those of people and of a model
+    ai_rows: Mapped[int] = mapped_column(server_default="0")  # of these a model's
     counted: Mapped[int]  # rows that count towards a threshold: all but the ones the starter ships
     sha256: Mapped[str] = mapped_column(String(64))  # of the native JSONL export of these rows
     files: Mapped[Json]  # name -> {"path", "sha256", "rows"}; under the artifacts folder
@@ -28,7 +29,7 @@ class SnapshotItem(Base):
 
     __tablename__ = "snapshot_items"
     __table_args__ = (
-        CheckConstraint("(demonstration_id IS NULL) <> (ranking_id IS NULL)", name="one_label"),
+        CheckConstraint("num_nonnulls(demonstration_id, ranking_id, ai_label_id) = 1", name="one_label"),
         Index(
             "uq_snapshot_items_demonstration",
             "snapshot_id",
@@ -43,9 +44,17 @@ class SnapshotItem(Base):
             unique=True,
             postgresql_where=text("ranking_id IS NOT NULL"),
         ),
+        Index(
+            "uq_snapshot_items_ai_label",
+            "snapshot_id",
+            "ai_label_id",
+            unique=True,
+            postgresql_where=text("ai_label_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
     snapshot_id: Mapped[int] = mapped_column(ForeignKey("snapshots.id", ondelete="CASCADE"))
     demonstration_id: Mapped[int | None] = mapped_column(ForeignKey("demonstrations.id"), index=True)
     ranking_id: Mapped[int | None] = mapped_column(ForeignKey("rankings.id"), index=True)
+    ai_label_id: Mapped[int | None] = mapped_column(ForeignKey("ai_labels.id"), index=True)

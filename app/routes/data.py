@@ -13,7 +13,7 @@ from app.pages import render
 from app.routes.api.exports import Format, Kind, send_export
 from app.routes.checkpoints import LabelKind
 from app.security import Researcher, SessionDep
-from app.services import browsing, checkpoints, projects, snapshots
+from app.services import ai_labels, browsing, checkpoints, projects, snapshots
 
 router = APIRouter()
 
@@ -26,6 +26,7 @@ def show_data(request: Request, session: SessionDep, user: Researcher, slug: str
         "data/show.html",
         project=project,
         counts=browsing.count_labels(session, project),
+        ai=ai_labels.use_of(session, project),
         prompts=browsing.count_prompts(session, project),
         snapshots=snapshots.list_snapshots(session, project.id),
     )
@@ -39,10 +40,11 @@ def download(
     kind: Kind,
     format: Format = "native",
     simulated: bool = True,
+    ai: bool = False,
     snapshot: Annotated[int | None, Query(ge=1)] = None,
 ) -> StreamingResponse:
     """The same file as the API gives, for somebody who is signed in."""
-    return send_export(session, user, projects.get_project(session, slug), kind, format, simulated, snapshot)
+    return send_export(session, user, projects.get_project(session, slug), kind, format, simulated, ai, snapshot)
 
 
 @router.get("/projects/{slug}/labels/{kind}")

@@ -1,4 +1,4 @@
-"""The loop of a project at a glance, and its three levers: start now, pause, resume."""
+"""The loop of a project at a glance, and two of its levers: pause, resume. The third is routes/launches.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from app.errors import Conflict
 from app.models import Project
 from app.pages import render
 from app.plots import Curve, RingStation, curves, headline, progress_share, ring, wanted_curves
@@ -27,7 +26,7 @@ PHASES = {
     "sampling": mark("sampling"),
     "collecting_rankings": mark("people are ranking"),
     "reward": mark("reward model"),
-    "ppo": mark("PPO"),
+    "improvement": mark("improving the policy"),
     "finished": mark("finished"),
     "failed": mark("failed"),
 }
@@ -56,7 +55,7 @@ def show_loop(request: Request, session: SessionDep, user: CurrentUser, slug: st
     project = projects.get_project(session, slug)
     if user.role == "labeler":
         return RedirectResponse(f"/projects/{slug}/label", status_code=303)
-    return _loop_page(request, session, project)
+    return loop_page(request, session, project)
 
 
 @router.post("/projects/{slug}/pause")
@@ -71,18 +70,7 @@ def resume(session: SessionDep, user: Admin, slug: str) -> Response:
     return RedirectResponse(f"/projects/{slug}", status_code=303)
 
 
-@router.post("/projects/{slug}/rounds")
-def launch(request: Request, session: SessionDep, user: Admin, slug: str) -> Response:
-    """Train now on the labels that there are."""
-    project = projects.get_project(session, slug)
-    try:
-        rounds.request_launch(session, project, user)
-    except Conflict as error:
-        return _loop_page(request, session, project, problem=error.detail)
-    return RedirectResponse(f"/projects/{slug}", status_code=303)
-
-
-def _loop_page(request: Request, session: Session, project: Project, problem: str | None = None) -> HTMLResponse:
+def loop_page(request: Request, session: Session, project: Project, problem: str | None = None) -> HTMLResponse:
     found = overview.loop_overview(session, project)
     job = found.job
     running = job is not None and job.state == "running"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -17,16 +16,21 @@ from app.errors import Conflict, Invalid
 from app.models import Project
 from app.pages import render
 from app.routes.forms import read_form
+from app.routes.recipe_forms import FIELDS, algorithm_choices, field_at_fault, fields_of, parse_recipe, typed_recipe
 from app.rules.label_schemas import DEFAULT_RESPONSE_FLAGS, parse_flags
 from app.security import Admin, SessionDep
 from app.services import audit, label_schemas, projects
 from app.services.projects import CREATION_ONLY, DEFAULT_GUIDELINES, ProjectDraft
+from app.services.round_jobs import latest_checkpoint
 from app.translation import gettext as _
 
 router = APIRouter()
 
 NUMBERS = ("responses_per_prompt", "overlap", "demonstration_threshold", "ranking_threshold", "comparisons_per_round")
-SWITCHES = ("chat", "improves_responses", "labelers_write_prompts", "open_to_all", "gold_feedback", "leaderboard")
+SWITCHES = (
+    "chat", "improves_responses", "labelers_write_prompts", "open_to_all", "gold_feedback", "leaderboard",
+    "extra_reward_model",
+)  # fmt: skip
 SHARES = ("gold_rate", "repeat_rate", "second_label_rate", "review_rate", "review_above")  # typed in percent
 EMPTY = dict.fromkeys(SHARES, 0.0) | {"review_above": None}  # no limit: labels that disagree are not reviewed
 Values = dict[str, Any]
@@ -37,8 +41,8 @@ def new_project(request: Request, session: SessionDep, user: Admin) -> HTMLRespo
     blank = asdict(ProjectDraft(name="", slug="", base_model="starter/model"))
     flags = "\n".join(flag["label"] for flag in DEFAULT_RESPONSE_FLAGS)
     typed = blank | {name: _percent(blank[name]) for name in SHARES}
-    typed |= {"recipe": "", "response_flags": flags, "guidelines": DEFAULT_GUIDELINES, "use_case_texts": ""}
-    return render(request, "projects/new.html", typed=typed, errors={}, problem=None)
+    typed |= {**typed_recipe({}), "response_flags": flags, "guidelines": DEFAULT_GUIDELINES, "use_case_texts": ""}
+    return render(request, "projects/new.html", typed=typed, errors={}, problem=None, **_choices())
 
 
 @router.post("/projects")
@@ -82,15 +86,16 @@ def change_settings(
 
 def _typed(form: FormData) -> Values:
     """The form as it was filled in, so that a refused one comes back whole."""
-    texts = ("name", "slug", "base_model", "recipe", "response_flags", "guidelines", "use_case_texts")
-    names = (*texts, *NUMBERS, *SHARES)
+    texts = ("name", "slug", "base_model", "algorithm", "recipe", "response_flags", "guidelines", "use_case_texts")
+    names = (*texts, *FIELDS, *NUMBERS, *SHARES)
     typed: Values = {name: str(form.get(name, "")).replace("\r\n", "\n") for name in names}
     return typed | {name: name in form for name in ("asks_ratings", *SWITCHES)}
 
 
 def _parsed(typed: Values) -> Values:
     """The values of a ProjectDraft. Raises Invalid for what cannot be read at all."""
-    values, errors = dict(typed), []
+    values = {name: value for name, value in typed.items() if name not in FIELDS}
+    values["recipe"], errors = parse_recipe(typed)
     for name in NUMBERS:
         text = typed[name].strip()
         if text.isdecimal() and len(text) < 9:
@@ -101,12 +106,6 @@ def _parsed(typed: Values) -> Values:
         values[name] = _share(typed[name]) if typed[name].strip() else EMPTY[name]
         if values[name] is None and typed[name].strip():
             errors.append({"field": name, "message": _("Give a percentage, such as 5.")})
-    try:
-        values["recipe"] = json.loads(typed["recipe"]) if typed["recipe"].strip() else {}
-        if not isinstance(values["recipe"], dict):
-            raise ValueError
-    except ValueError:
-        errors.append({"field": "recipe", "message": _("This is no JSON object.")})
     if errors:
         raise Invalid(_("Some fields cannot be read."), errors=errors)
     values["response_flags"] = parse_flags(typed["response_flags"], DEFAULT_RESPONSE_FLAGS)
@@ -128,13 +127,21 @@ def _by_field(error: Invalid | Conflict) -> dict[str, str]:
     listed = error.extra.get("errors", [])
     fields: dict[str, str] = {}
     for entry in listed:
-        name = str(entry.get("field", "")).split(".")[0]
+        name = field_at_fault(str(entry.get("field", "")))
         fields[name] = f"{fields[name]} {entry['message']}" if name in fields else entry["message"]
     return fields
 
 
 def _refused(request: Request, template: str, typed: Values, error: Invalid | Conflict) -> HTMLResponse:
-    return render(request, template, typed=typed, errors=_by_field(error), problem=error.detail, status=error.status)
+    errors = _by_field(error)
+    return render(
+        request, template, typed=typed, errors=errors, problem=error.detail, status=error.status, **_choices()
+    )
+
+
+def _choices() -> Values:
+    """What the form offers of algorithms and of sampling."""
+    return {"algorithms": algorithm_choices(), "sampling": fields_of("sampling")}
 
 
 def _settings_page(
@@ -151,7 +158,8 @@ def _settings_page(
         "slug": project.slug,
         "base_model": project.base_model,
         "use_case_texts": "\n".join(project.use_case_texts),
-        "recipe": json.dumps(project.recipe, indent=2) if project.recipe else "",
+        "algorithm": project.algorithm,
+        **typed_recipe(project.recipe),
         **{name: _percent(getattr(project, name)) for name in SHARES},
         **{name: getattr(project, name) for name in (*NUMBERS, *SWITCHES)},
     }
@@ -164,5 +172,7 @@ def _settings_page(
         problem=error.detail if error else None,
         saved=saved,
         schema=label_schemas.current_schema(session, project.id),
+        has_reward_model=latest_checkpoint(session, project.id, "reward") is not None,
+        **_choices(),
         status=422 if error else 200,
     )

@@ -56,11 +56,17 @@ def expand_turns(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def demonstration_to_trl(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """One pair for each answer: TRL learns from every token of a completion, and the user's turns are not hers."""
     for part in expand_turns(row):
-        yield {"prompt": part["messages"], "completion": [{"role": "assistant", "content": part["response"]}]}
+        answer = [{"role": "assistant", "content": part["response"]}]
+        yield {"prompt": part["messages"], "completion": answer, **_by_ai(row)}
 
 
 def ranking_to_trl(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Every ordered pair of a native ranking row; ties state nothing."""
     answers = [[{"role": "assistant", "content": response["text"]}] for response in row["responses"]]
     for chosen, rejected in ranking_to_pairs(row["ranks"]):
-        yield {"prompt": row["messages"], "chosen": answers[chosen], "rejected": answers[rejected]}
+        yield {"prompt": row["messages"], "chosen": answers[chosen], "rejected": answers[rejected], **_by_ai(row)}
+
+
+def _by_ai(row: Mapping[str, Any]) -> dict[str, Any]:
+    """No label of a model leaves without saying so."""
+    return {"ai": True} if row.get("ai") else {}

@@ -95,6 +95,11 @@ def tiers_to_ranks(tiers: Sequence[Sequence[str]], completions: Sequence[str]) -
     return [rank_of[completion] for completion in completions]
 
 
+def ranks_to_tiers(ranks: Sequence[int], completions: Sequence[str]) -> list[list[str]]:
+    """The other way: tiers, best first, each in the order of `completions`."""
+    return [[one for one, own in zip(completions, ranks, strict=True) if own == rank] for rank in sorted(set(ranks))]
+
+
 def ranking_to_pairs(ranks: Sequence[int]) -> list[tuple[int, int]]:
     """Index pairs (chosen, rejected) that a ranking states; tied pairs state nothing (InstructGPT, 3.5)."""
     indices = range(len(ranks))

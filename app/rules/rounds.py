@@ -1,7 +1,8 @@
 """The loop as a state machine: in which phase a round is next, given what has come in.
 
-collecting_demonstrations -> sft -> sampling -> collecting_rankings -> reward -> ppo -> finished, and the next round
-begins by sampling the new policy. Asked by services/rounds.py; the page's gates show the same facts.
+collecting_demonstrations -> sft -> sampling -> collecting_rankings -> reward -> improvement -> finished, and the next
+round begins by sampling the new policy. `reward` is left out where the round's algorithm (rules/programs.py) needs no
+reward model. Asked by services/rounds.py; the page's gates show the same facts.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ SFT = "sft"
 SAMPLING = "sampling"
 COLLECTING_RANKINGS = "collecting_rankings"
 REWARD = "reward"
-PPO = "ppo"
+IMPROVEMENT = "improvement"
 FINISHED = "finished"
 
 COLLECTING = (COLLECTING_DEMONSTRATIONS, COLLECTING_RANKINGS)
-WORKING = (SFT, SAMPLING, REWARD, PPO)
-_AFTER = {SFT: SAMPLING, SAMPLING: COLLECTING_RANKINGS, REWARD: PPO, PPO: FINISHED}
+WORKING = (SFT, SAMPLING, REWARD, IMPROVEMENT)
+_AFTER = {SFT: SAMPLING, SAMPLING: COLLECTING_RANKINGS, REWARD: IMPROVEMENT, IMPROVEMENT: FINISHED}
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Facts:
     rankings: int = 0
     ranking_threshold: int = 1
     ranking_slots: int = 0  # of this round: the new rankings, and the places where one may still come
+    trains_reward_model: bool = True
+    ai_labels: int = 0  # a model's that this phase's training would read: they start none, but an admin may
     launch_requested: bool = False  # an admin said: now
     paused: bool = False
     job_state: str | None = None  # of this phase's latest job
@@ -56,13 +59,23 @@ def next_step(phase: str, facts: Facts) -> Step:
     """Where the round goes now; the same phase without a job when it has to wait."""
     if phase == COLLECTING_DEMONSTRATIONS:
         enough = facts.new_demonstrations >= facts.demonstration_threshold and not facts.paused
-        return _begin(SFT) if facts.demonstrations and (enough or facts.launch_requested) else Step(phase)
+        return _begin(SFT) if _may_begin(facts.demonstrations, enough, facts) else Step(phase)
     if phase == COLLECTING_RANKINGS:
         enough = facts.new_rankings >= rankings_wanted(facts) and not facts.paused
-        return _begin(REWARD) if facts.rankings and (enough or facts.launch_requested) else Step(phase)
+        return _begin(after_rankings(facts)) if _may_begin(facts.rankings, enough, facts) else Step(phase)
     if phase in WORKING:
         return _next_of_working(phase, facts)
     return Step(phase)
+
+
+def after_rankings(facts: Facts) -> str:
+    """The phase that learns from the rankings first."""
+    return REWARD if facts.trains_reward_model else IMPROVEMENT
+
+
+def _may_begin(labels: int, enough: bool, facts: Facts) -> bool:
+    """By itself on enough of people's labels; when an admin says so on whatever there is."""
+    return bool(labels and enough) or bool((labels or facts.ai_labels) and facts.launch_requested)
 
 
 def _begin(phase: str) -> Step:
@@ -77,6 +90,8 @@ def _next_of_working(phase: str, facts: Facts) -> Step:
     if facts.job_state is None:
         return Step(phase, start_job=not facts.paused or facts.launch_requested)
     if facts.job_state in ("failed", "cancelled"):
+        if phase == REWARD and facts.launch_requested:  # perhaps with an algorithm that needs no reward model
+            return _begin(after_rankings(facts))
         return Step(phase, start_job=facts.launch_requested)
     return Step(phase)
 
@@ -90,9 +105,9 @@ def opening_phase(facts: Facts, has_policy: bool) -> str:
 
 def launch_problem(phase: str, facts: Facts) -> str | None:
     """Why an admin's 'start now' cannot be met, as a sentence; None when it can."""
-    if phase == COLLECTING_DEMONSTRATIONS and not facts.demonstrations:
+    if phase == COLLECTING_DEMONSTRATIONS and not (facts.demonstrations or facts.ai_labels):
         return _("There is no demonstration to train on yet. Write at least one, or import some.")
-    if phase == COLLECTING_RANKINGS and not facts.rankings:
+    if phase == COLLECTING_RANKINGS and not (facts.rankings or facts.ai_labels):
         return _("There is no ranking to train on yet. Rank at least one comparison first.")
     if phase in WORKING and facts.job_state in ("queued", "running"):
         return _("This round is training already. Cancel its job first if it should start anew.")

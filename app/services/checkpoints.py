@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
-from app.models import Checkpoint, Demonstration, Job, Ranking, Round, Snapshot, SnapshotItem
+from app.models import AILabel, Checkpoint, Demonstration, Job, Ranking, Round, Snapshot, SnapshotItem
 from app.translation import gettext as _
 
 
@@ -20,7 +20,8 @@ class Lineage:
     ancestors: list[Checkpoint]  # parent first; reward models stand beside the policies they trained
     children: list[Checkpoint]
     snapshots: list[Snapshot]  # its own first, then those of its ancestors
-    labels: int  # in these snapshots, each label once
+    labels: int  # of people, in these snapshots, each label once
+    ai_labels: int  # and of a model
     labelers: int
     round: Round | None
     job: Job | None
@@ -54,6 +55,9 @@ def checkpoint_lineage(session: Session, checkpoint: Checkpoint) -> Lineage:
     found = {s.id: s for s in session.scalars(select(Snapshot).where(Snapshot.id.in_(snapshot_ids)))}
     snapshots = [found[snapshot_id] for snapshot_id in dict.fromkeys(snapshot_ids)]
     labels, labelers = _count_labels(session, snapshot_ids)
+    ai_labels = select(func.count(SnapshotItem.ai_label_id.distinct())).where(
+        SnapshotItem.snapshot_id.in_(snapshot_ids)
+    )
     children = session.scalars(
         select(Checkpoint)
         .where((Checkpoint.parent_id == checkpoint.id) | (Checkpoint.reward_model_id == checkpoint.id))
@@ -65,6 +69,7 @@ def checkpoint_lineage(session: Session, checkpoint: Checkpoint) -> Lineage:
         children=list(children),
         snapshots=snapshots,
         labels=labels,
+        ai_labels=session.scalar(ai_labels) or 0,
         labelers=labelers,
         round=session.get(Round, checkpoint.round_id) if checkpoint.round_id else None,
         job=session.get(Job, checkpoint.job_id) if checkpoint.job_id else None,
@@ -104,11 +109,26 @@ def label_reach(session: Session, kind: str, label_id: int) -> LabelReach:
         )
         raise NotFound(sentence % {"id": label_id})
     column = SnapshotItem.demonstration_id if kind == "demonstration" else SnapshotItem.ranking_id
+    return LabelReach(label, *_reach(session, column == label_id))
+
+
+def ai_label_reach(session: Session, label: AILabel) -> tuple[list[Snapshot], list[Checkpoint]]:
+    """The same of a model's label."""
+    return _reach(session, SnapshotItem.ai_label_id == label.id)
+
+
+def items_of(snapshot_id: int) -> Select[int | None]:
+    """The ids of the AI labels in a snapshot, for a condition."""
+    return select(SnapshotItem.ai_label_id).where(SnapshotItem.snapshot_id == snapshot_id)
+
+
+def _reach(session: Session, holds: ColumnElement[bool]) -> tuple[list[Snapshot], list[Checkpoint]]:
+    """The snapshots with such an item, and the checkpoints trained on one of them or descended from one that was."""
     snapshots = list(
         session.scalars(
             select(Snapshot)
             .join(SnapshotItem, SnapshotItem.snapshot_id == Snapshot.id)
-            .where(column == label_id)
+            .where(holds)
             .order_by(Snapshot.id)
         )
     )
@@ -125,7 +145,7 @@ def label_reach(session: Session, kind: str, label_id: int) -> LabelReach:
     checkpoints = session.scalars(
         select(Checkpoint).where(Checkpoint.id.in_(select(reached.c.id))).order_by(Checkpoint.id)
     )
-    return LabelReach(label, snapshots, list(checkpoints))
+    return snapshots, list(checkpoints)
 
 
 def _ancestors(session: Session, checkpoint: Checkpoint) -> list[Checkpoint]:

@@ -6,6 +6,7 @@ The same labels give the same bytes every time. Called by routes, services/snaps
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -14,12 +15,14 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.errors import Invalid
 from app.models import Comparison, Demonstration, Project, Prompt, Ranking, SnapshotItem, User
-from app.models.columns import LabelerGroup, Purpose
+from app.models.columns import LabelerGroup, Purpose, TaskKind
 from app.rules import exports as rules
 from app.rules.rankings import tiers_to_ranks
+from app.services import ai_exports
 from app.settings import get_settings
 
 KINDS = ("demonstrations", "comparisons")
+TASKS = {"demonstrations": TaskKind.DEMONSTRATION, "comparisons": TaskKind.RANKING}
 FORMATS = ("native", "trl")
 BATCH = 500
 
@@ -31,13 +34,20 @@ def stream_export(
     format: str = "native",
     *,
     simulated: bool = True,
+    ai: bool = False,
     snapshot_id: int | None = None,
 ) -> Iterator[str]:
-    """Yield the lines of an export in the order in which the labels came. Raises Invalid for an unknown choice."""
+    """Yield the lines of an export in the order in which the labels came. Raises Invalid for an unknown choice.
+
+    A model's labels come last, where they are asked for, or where the snapshot that is named holds some.
+    """
     if kind not in KINDS or format not in FORMATS:
         raise Invalid(f"Choose one of {', '.join(KINDS)} and one of {', '.join(FORMATS)}.")
     rows = demonstration_rows if kind == "demonstrations" else ranking_rows
-    for row in rows(session, project, simulated=simulated, snapshot_id=snapshot_id):
+    found = rows(session, project, simulated=simulated, snapshot_id=snapshot_id)
+    if ai or snapshot_id is not None:
+        found = chain(found, ai_exports.ai_rows(session, project, TASKS[kind], snapshot_id=snapshot_id))
+    for row in found:
         if format == "native":
             yield rules.to_line(row)
         elif kind == "demonstrations":

@@ -19,18 +19,19 @@ from sqlalchemy.orm import Session
 
 from app.errors import Invalid, NotFound
 from app.models import Checkpoint, Comparison, Completion, Job, Project, Prompt, Round, Slot, Snapshot
+from app.models.columns import JobKind
 from app.rules.assignment import slots_in_queue_order
 from app.rules.exports import to_line
+from app.rules.programs import ALGORITHMS, POLICY_DATA, PROGRAMS
 from app.rules.reviews import labelers_wanted
-from app.services import rounds, snapshots
-from app.services.projects import RECIPE_PARTS
+from app.services import ai_jobs, rounds, snapshots
 from app.settings import ROOT, get_settings
 from training.config import CONFIGS
 
 
 def program_of(job: Job) -> str:
     """The module that runs this kind of job."""
-    return f"training.{RECIPE_PARTS[job.kind]}"
+    return f"training.{PROGRAMS[job.kind].module}"
 
 
 def job_folder(job: Job) -> Path:
@@ -43,13 +44,9 @@ def prepare_folder(session: Session, job: Job, folder: Path) -> None:
         return
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
-    values = {
-        "sft": _prepare_sft,
-        "sampling": _prepare_sampling,
-        "reward": _prepare_reward,
-        "ppo": _prepare_ppo,
-    }[job.kind](session, job, data)
-    config = CONFIGS[RECIPE_PARTS[job.kind]].from_dict({**job.spec.get("recipe", {}), **values})
+    prepare = {"sampling": _prepare_sampling, "ai_ranking": _prepare_ai, "ai_revision": _prepare_ai}
+    values = prepare.get(job.kind, _prepare_training)(session, job, data)
+    config = CONFIGS[PROGRAMS[job.kind].module].from_dict({**job.spec.get("recipe", {}), **values})
     partial = folder / "config.json.partial"
     config.save(partial)
     partial.rename(folder / "config.json")  # last, so that its presence says that the folder is complete
@@ -59,6 +56,8 @@ def record_result(session: Session, job: Job, folder: Path) -> Any:
     """Turn what training left into rows; returns the job's result. The caller commits it with the job's end."""
     if job.kind == "sampling":
         return _record_completions(session, job, folder)
+    if job.kind in (JobKind.AI_RANKING, JobKind.AI_REVISION):
+        return ai_jobs.record_labels(session, job, folder)
     return _record_checkpoint(session, job, folder)
 
 
@@ -73,21 +72,20 @@ def model_path(checkpoint: Checkpoint) -> str:
     return checkpoint.path
 
 
-def _prepare_sft(session: Session, job: Job, data: Path) -> dict[str, Any]:
-    _copy_snapshot(session, job.spec["snapshot"], data)
-    return {"model": _path(session, job.spec["parent"])}
+def _prepare_training(session: Session, job: Job, data: Path) -> dict[str, Any]:
+    """The frozen labels or the prompts that the program reads, and the checkpoints that it starts from."""
+    for name in ("snapshot", "demonstration_snapshot"):
+        if job.spec.get(name) is not None:
+            _copy_snapshot(session, job.spec[name], data)
+    program = PROGRAMS[job.kind]
+    if program.reads == POLICY_DATA:
+        _write_lines(data / "prompts.jsonl", _training_prompts(session, job.project_id))
+    return {setting: _path(session, job.spec[place]) for setting, place in program.models}
 
 
-def _prepare_reward(session: Session, job: Job, data: Path) -> dict[str, Any]:
-    _copy_snapshot(session, job.spec["snapshot"], data)
-    if job.spec.get("demonstration_snapshot") is not None:
-        _copy_snapshot(session, job.spec["demonstration_snapshot"], data)
-    return {"model": _path(session, job.spec["parent"])}
-
-
-def _prepare_ppo(session: Session, job: Job, data: Path) -> dict[str, Any]:
-    _write_lines(data / "prompts.jsonl", _training_prompts(session, job.project_id))
-    return {"policy": _path(session, job.spec["parent"]), "reward_model": _path(session, job.spec["reward"])}
+def _prepare_ai(session: Session, job: Job, data: Path) -> dict[str, Any]:
+    prepare = ai_jobs.prepare_ranking if job.kind == JobKind.AI_RANKING else ai_jobs.prepare_revision
+    return {"judge": _path(session, job.spec["judge"]), **prepare(session, job, data)}
 
 
 def _prepare_sampling(session: Session, job: Job, data: Path) -> dict[str, Any]:
@@ -103,9 +101,11 @@ def _prepare_sampling(session: Session, job: Job, data: Path) -> dict[str, Any]:
     counts = {str(entry["id"]): entry["count"] for entry in job.spec["checkpoints"]}
     listed = list(rows)
     _write_lines(data / "prompts.jsonl", listed)
+    reward = job.spec.get("reward")  # without one there is no best of N
     return {
         "policies": [{"name": name, "path": _path(session, int(name))} for name in counts],
         "plan": {row["id"]: counts for row in listed},
+        **({"best_of": 1} if reward is None else {"reward_model": _path(session, reward)}),
         **job.spec.get("settings", {}),
     }
 
@@ -157,16 +157,15 @@ def _record_checkpoint(session: Session, job: Job, folder: Path) -> dict[str, An
 def _take_place(session: Session, job: Job, checkpoint: Checkpoint) -> None:
     """The round remembers its checkpoints, and the newest policy becomes the project's current one.
 
-    A later SFT model does not replace a PPO policy: it is what the next PPO starts from.
+    A later SFT model does not replace an improved policy: it is what the next improvement starts from.
     """
     project = session.get_one(Project, job.project_id)
     current = session.get(Checkpoint, project.current_policy_id) if project.current_policy_id else None
-    if job.kind == "ppo" or (job.kind == "sft" and (current is None or current.kind != "ppo")):
+    if job.kind in ALGORITHMS or (job.kind == "sft" and (current is None or current.kind not in ALGORITHMS)):
         project.current_policy_id = checkpoint.id
     round_ = session.get(Round, job.round_id) if job.round_id else None
     if round_ is not None:
-        column = {"sft": "sft_checkpoint_id", "reward": "reward_checkpoint_id", "ppo": "policy_checkpoint_id"}
-        setattr(round_, column[job.kind], checkpoint.id)
+        setattr(round_, rounds.CHECKPOINT_OF_PHASE[PROGRAMS[job.kind].phase], checkpoint.id)
     session.flush()
 
 
@@ -193,7 +192,7 @@ def _record_completions(session: Session, job: Job, folder: Path) -> dict[str, A
     ]
     session.add_all(comparisons)
     session.flush()
-    sampling = _sampling_settings(folder)
+    sampling = _sampling_settings(job, folder)
     completions = [
         _completion_values(job, comparison, row, sampling)
         for comparison in comparisons
@@ -219,9 +218,12 @@ def _read_completions(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _sampling_settings(folder: Path) -> dict[str, Any]:
+def _sampling_settings(job: Job, folder: Path) -> dict[str, Any]:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return {name: config[name] for name in ("temperature", "top_p", "top_k", "greedy", "max_new_tokens")}
+    settings = {name: config[name] for name in ("temperature", "top_p", "top_k", "greedy", "max_new_tokens")}
+    if config.get("best_of", 1) > 1:
+        settings |= {"best_of": config["best_of"], "reward_checkpoint": job.spec["reward"]}
+    return settings
 
 
 def _completion_values(

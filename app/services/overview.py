@@ -16,9 +16,13 @@ from app import figures
 from app.errors import NotFound
 from app.models import Assignment, Checkpoint, Comparison, Completion, Demonstration, Job, Project, Ranking, Round, User
 from app.models.columns import TaskKind
+from app.names import kind_name, kind_subject
 from app.rules import rounds as rules
+from app.rules.programs import ALGORITHMS, PROGRAMS
 from app.services import rounds
 from app.services.prompts import count_prompts
+from app.services.round_jobs import latest_checkpoint
+from app.services.round_plans import Plan, next_kind, plan_of
 from app.translation import gettext as _
 from app.translation import mark, ngettext
 
@@ -31,11 +35,10 @@ STATIONS = (
     (rules.SAMPLING, mark("Sampling"), False),
     (rules.COLLECTING_RANKINGS, mark("Rankings"), True),
     (rules.REWARD, mark("Reward model"), False),
-    (rules.PPO, "PPO", False),
+    (rules.IMPROVEMENT, "", False),  # goes by the name of the round's algorithm
     ("policy", mark("Current policy"), False),
 )
 _ORDER = [key for key, _, _ in STATIONS]
-_JOB_NAMES = {"sft": mark("SFT"), "sampling": mark("Sampling"), "reward": mark("The reward model"), "ppo": mark("PPO")}
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class LabelerDay:
 class LoopOverview:
     project: Project
     round: Round
+    plan: Plan
     sentence: str
     stations: list[Station]
     job: Job | None  # queued or running, or what the round waits for because it failed
@@ -87,6 +91,7 @@ class LoopOverview:
     labeling_now: int
     may_launch: bool
     launch_problem: str | None
+    ai_labels: int  # that the training people label for would read as well
 
 
 @dataclass(frozen=True)
@@ -110,10 +115,11 @@ def loop_overview(session: Session, project: Project) -> LoopOverview:
     return LoopOverview(
         project=project,
         round=round_,
+        plan=plan_of(project, round_),
         sentence=_sentence(project, round_, facts, job),
         stations=_stations(session, project, round_, facts, job, counts),
         job=job,
-        gates=_gates(round_, facts),
+        gates=_gates(project, round_, facts),
         checkpoints=list(
             session.scalars(
                 select(Checkpoint).where(Checkpoint.project_id == project.id).order_by(Checkpoint.id.desc()).limit(12)
@@ -123,6 +129,7 @@ def loop_overview(session: Session, project: Project) -> LoopOverview:
         labeling_now=counts.labeling,
         may_launch=problem is None,
         launch_problem=problem,
+        ai_labels=facts.ai_labels,
     )
 
 
@@ -160,7 +167,7 @@ def _sentence(project: Project, round_: Round, facts: rules.Facts, job: Job | No
             if job.state == "failed"
             else _("%(job)s of round %(round)s was cancelled. Nothing is lost: start it again when ready.")
         )
-        return sentence % {"job": _(_JOB_NAMES[job.kind]), "round": round_.number}
+        return sentence % {"job": kind_subject(job.kind), "round": round_.number}
     if project.paused_at is not None:
         sentence = _("The loop is paused in round %(round)s. Labels are still taken; training waits.")
         return sentence % {"round": round_.number}
@@ -172,17 +179,20 @@ def _sentence(project: Project, round_: Round, facts: rules.Facts, job: Job | No
         return sentence % {"missing": figures.number(missing)}
     if round_.phase == rules.COLLECTING_RANKINGS:
         missing = max(0, rules.rankings_wanted(facts) - facts.new_rankings)
-        if not missing:
-            return _("Enough rankings are in. The reward model starts in a moment.")
-        sentence = _("People are ranking. The reward model starts after %(missing)s more.")
-        return sentence % {"missing": figures.number(missing)}
+        first = "reward" if facts.trains_reward_model else plan_of(project, round_).algorithm
+        sentence = (
+            _("People are ranking. %(job)s starts after %(missing)s more.")
+            if missing
+            else _("Enough rankings are in. %(job)s starts in a moment.")
+        )
+        return sentence % {"job": kind_subject(first), "missing": figures.number(missing)}
     if job is None or job.state == "queued":
         sentence = _("%(job)s of round %(round)s waits for a worker.")
     elif round_.phase == rules.SAMPLING:
         sentence = _("%(job)s of round %(round)s is writing the responses that people will rank.")
     else:
         sentence = _("%(job)s of round %(round)s is training.")
-    return sentence % {"job": _(_JOB_NAMES[rounds.JOB_OF_PHASE[round_.phase]]), "round": round_.number}
+    return sentence % {"job": kind_subject(next_kind(project, round_)), "round": round_.number}
 
 
 def _stations(
@@ -190,8 +200,8 @@ def _stations(
 ) -> list[Station]:
     here = _ORDER.index(round_.phase)
     policy = session.get(Checkpoint, project.current_policy_id) if project.current_policy_id else None
-    sft = rounds.latest_checkpoint(session, project.id, "sft")
-    reward = rounds.latest_checkpoint(session, project.id, "reward")
+    sft = latest_checkpoint(session, project.id, "sft")
+    reward = latest_checkpoint(session, project.id, "reward")
     lines: dict[str, tuple[str, str]] = {
         "prompts": (figures.number(counts.prompts), ""),
         rules.COLLECTING_DEMONSTRATIONS: (
@@ -213,16 +223,16 @@ def _stations(
             if counts.ranking
             else _("%(total)s in all") % {"total": figures.number(facts.rankings)},
         ),
-        rules.REWARD: _checkpoint_lines(reward, "accuracy", _("accuracy")),
-        rules.PPO: _checkpoint_lines(
-            policy if policy is not None and policy.kind == "ppo" else None, "objective/kl", "KL"
-        ),
+        rules.REWARD: _checkpoint_lines(reward, "accuracy", _("accuracy"))
+        if facts.trains_reward_model
+        else (_("not in this round"), ""),
+        rules.IMPROVEMENT: _improvement_lines(policy),
         "policy": (
             _("checkpoint %(id)s") % {"id": policy.id} if policy else _("none yet"),
-            _("from %(kind)s") % {"kind": policy.kind.upper()} if policy else "",
+            _("from %(kind)s") % {"kind": kind_name(policy.kind)} if policy else "",
         ),
     }
-    checkpoints = {rules.SFT: sft, rules.REWARD: reward, rules.PPO: policy, "policy": policy}
+    checkpoints = {rules.SFT: sft, rules.REWARD: reward, rules.IMPROVEMENT: policy, "policy": policy}
     stations = []
     for index, (key, label, people) in enumerate(STATIONS):
         state = NOW if index == here else DONE if index < here else WAITING
@@ -230,7 +240,8 @@ def _stations(
         if state == NOW and job is not None and job.state in ("queued", "running"):
             shown = (_progress_line(job), shown[1])
         found = checkpoints.get(key)
-        stations.append(Station(key, _(label), people, state, shown, found.id if found else None))
+        name = kind_name(plan_of(project, round_).algorithm) if key == rules.IMPROVEMENT else _(label)
+        stations.append(Station(key, name, people, state, shown, found.id if found else None))
     return stations
 
 
@@ -242,6 +253,13 @@ def _checkpoint_lines(checkpoint: Checkpoint | None, metric: str, name: str) -> 
         _("checkpoint %(id)s") % {"id": checkpoint.id},
         f"{name} {figures.number(value, 2)}" if isinstance(value, int | float) else "",
     )
+
+
+def _improvement_lines(policy: Checkpoint | None) -> tuple[str, str]:
+    if policy is None or policy.kind not in ALGORITHMS:
+        return _checkpoint_lines(None, "", "")
+    metric, title = PROGRAMS[policy.kind].headline
+    return _checkpoint_lines(policy, metric, _(title))
 
 
 def _progress_line(job: Job) -> str:
@@ -261,7 +279,7 @@ def _numbered(sentence: str, count: int) -> str:
     return sentence % {"count": figures.number(count)}
 
 
-def _gates(round_: Round, facts: rules.Facts) -> list[Gate]:
+def _gates(project: Project, round_: Round, facts: rules.Facts) -> list[Gate]:
     demonstrations = Condition(
         facts.new_demonstrations >= facts.demonstration_threshold,
         _("New demonstrations"),
@@ -271,11 +289,13 @@ def _gates(round_: Round, facts: rules.Facts) -> list[Gate]:
     rankings = Condition(facts.new_rankings >= wanted, _("New rankings"), _of(facts.new_rankings, wanted))
     running = Condition(not facts.paused, _("The loop is not paused"), _("paused") if facts.paused else _("running"))
     places = _numbered(ngettext("%(count)s place", "%(count)s places", facts.ranking_slots), facts.ranking_slots)
+    algorithm = kind_name(plan_of(project, round_).algorithm)
+    title = _("Next reward model and %(algorithm)s") if facts.trains_reward_model else _("Next %(algorithm)s")
     return [
         Gate(_("Next SFT"), _("starts by itself"), [demonstrations, running]),
         Gate(
-            _("Next reward model and PPO"),
-            _("start by themselves"),
+            title % {"algorithm": algorithm},
+            _("start by themselves") if facts.trains_reward_model else _("starts by itself"),
             [
                 Condition(facts.ranking_slots > 0, _("Responses to rank"), places),
                 rankings,

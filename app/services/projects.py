@@ -13,10 +13,12 @@ from sqlalchemy.orm import Session
 from app import figures
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Checkpoint, Guideline, LabelSchema, Project, Round
+from app.names import kind_name
 from app.rules import label_schemas as schema_rules
 from app.rules import measures as measure_rules
 from app.rules import rounds as round_rules
 from app.rules.label_schemas import Fields, Flag
+from app.rules.programs import ALGORITHMS, PROGRAMS, STANDARD, trains_reward_model
 from app.services import slots
 from app.services.base_models import check_base_model
 from app.translation import gettext as _
@@ -41,14 +43,13 @@ Tie freely. If you would not mind which of two you got, they are equal.
 Skip when you cannot tell what is asked, or when the topic is not one you can judge.
 """
 
-# The parts of a recipe, and the program of training/ whose settings each overrides.
-RECIPE_PARTS = {"sft": "sft", "sampling": "sample", "reward": "reward", "ppo": "ppo"}
-_REQUIRED: dict[str, dict[str, Any]] = {
-    "sft": {"model": "x"},
-    "sampling": {"policies": [{"name": "x", "path": "x"}]},
-    "reward": {"model": "x"},
-    "ppo": {"policy": "x", "reward_model": "x"},
+# What the application itself puts into the settings of a program.
+GIVEN: dict[str, dict[str, Any]] = {
+    kind: {setting: "x" for setting, _place in program.models} for kind, program in PROGRAMS.items()
 }
+GIVEN["sampling"] = {"policies": [{"name": "x", "path": "x"}], "reward_model": "x"}
+for _kind in ("ai_ranking", "ai_revision"):
+    GIVEN[_kind]["principles"] = ["x"]
 
 
 MOST_USE_CASE_TEXTS, LONGEST_USE_CASE_TEXT = 100, 1000
@@ -67,6 +68,8 @@ class ProjectDraft:
     ranking_threshold: int = 300
     comparisons_per_round: int = 400
     asks_ratings: bool = True
+    algorithm: str = STANDARD
+    extra_reward_model: bool = False
     recipe: dict[str, Any] = field(default_factory=dict)
     guidelines: str = DEFAULT_GUIDELINES
     response_flags: list[Flag] | None = None  # with asks_ratings: version 1 of the label schema
@@ -82,6 +85,7 @@ class ProjectDraft:
     second_label_rate: float = 0.0
     review_rate: float = 0.0
     review_above: float | None = None
+    ai_weight: float = 0.0  # of a model's labels in training; 0: they are not used
 
 
 # What has versions of its own is changed by publishing the next one.
@@ -117,6 +121,8 @@ def create_project(session: Session, draft: ProjectDraft) -> Project:
         demonstration_threshold=draft.demonstration_threshold,
         ranking_threshold=draft.ranking_threshold,
         comparisons_per_round=draft.comparisons_per_round,
+        algorithm=draft.algorithm,
+        extra_reward_model=draft.extra_reward_model,
         recipe=draft.recipe,
         chat=draft.chat,
         improves_responses=draft.improves_responses,
@@ -130,6 +136,7 @@ def create_project(session: Session, draft: ProjectDraft) -> Project:
         second_label_rate=draft.second_label_rate,
         review_rate=draft.review_rate,
         review_above=draft.review_above,
+        ai_weight=draft.ai_weight,
     )
     session.add(project)
     session.flush()
@@ -176,12 +183,23 @@ def _check_draft(draft: ProjectDraft) -> None:
         check(rate_problem[0], False, rate_problem[1])
     for name in ("second_label_rate", "review_rate", "review_above"):
         check(name, 0 <= (getattr(draft, name) or 0) <= 1, _("Give a share from 0 to 100 %."))
+    check("ai_weight", 0 <= draft.ai_weight <= 1, _("Give a weight from 0 to 1."))
     texts = draft.use_case_texts
     fits = len(texts) <= MOST_USE_CASE_TEXTS and all(0 < len(text.strip()) <= LONGEST_USE_CASE_TEXT for text in texts)
     limits = {"most": MOST_USE_CASE_TEXTS, "longest": figures.number(LONGEST_USE_CASE_TEXT)}
     message = _("Give at most %(most)s use-cases, each of 1 to %(longest)s characters.")
     check("use_case_texts", fits, message % limits)
-    errors += _recipe_problems(draft.recipe)
+    known = draft.algorithm in ALGORITHMS
+    check("algorithm", known, _("Choose one of: %(known)s.") % {"known": ", ".join(ALGORITHMS)})
+    recipe_errors = _recipe_problems(draft.recipe)
+    errors += recipe_errors
+    if known and not recipe_errors and not trains_reward_model(draft.algorithm, draft.extra_reward_model):
+        message = _(
+            "The best of N is chosen by a reward model, and %(name)s trains none. Set N to 1, or have a reward model "
+            "trained all the same."
+        )
+        alone = draft.recipe.get("sampling", {}).get("best_of", 1) == 1
+        check("recipe.sampling.best_of", alone, message % {"name": kind_name(draft.algorithm)})
     errors += schema_rules.field_problems(_first_fields(draft))
     if errors:
         sentences = " ".join(each["message"] for each in errors)
@@ -196,12 +214,12 @@ def _recipe_problems(recipe: dict[str, Any]) -> list[dict[str, str]]:
     """Each part is checked by the very dataclass that the program will read."""
     problems = []
     for part, values in recipe.items():
-        if part not in RECIPE_PARTS or not isinstance(values, dict):
-            message = _("A recipe has the parts %(known)s, each an object.") % {"known": ", ".join(RECIPE_PARTS)}
+        if part not in PROGRAMS or not isinstance(values, dict):
+            message = _("A recipe has the parts %(known)s, each an object.") % {"known": ", ".join(PROGRAMS)}
             problems.append({"field": f"recipe.{part}", "message": message})
             continue
         try:
-            CONFIGS[RECIPE_PARTS[part]].from_dict({**_REQUIRED[part], **values})
+            CONFIGS[PROGRAMS[part].module].from_dict({**GIVEN[part], **values})
         except ConfigError as error:
             problems += [
                 {"field": f"recipe.{part}.{name}", "message": f"{name} {text}"} for name, text in error.errors.items()

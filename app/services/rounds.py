@@ -14,14 +14,21 @@ from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
-from app.models import Checkpoint, Comparison, Job, Project, Prompt, Ranking, Round, Slot, User
+from app.models import Comparison, Job, Project, Prompt, Ranking, Round, Slot, User
+from app.rules import programs
 from app.rules import rounds as rules
-from app.rules.sampling import sampling_plan
-from app.services import audit, exports, jobs, snapshots
+from app.services import ai_exports, audit, exports, jobs, snapshots
 from app.services.demonstrations import count_demonstrations
+from app.services.round_jobs import start_job
+from app.services.round_plans import Plan, check_plan, plan_of
 from app.translation import gettext as _
 
-JOB_OF_PHASE = {rules.SFT: "sft", rules.SAMPLING: "sampling", rules.REWARD: "reward", rules.PPO: "ppo"}
+# Where a round keeps the checkpoint that a phase made.
+CHECKPOINT_OF_PHASE = {
+    rules.SFT: "sft_checkpoint_id",
+    rules.REWARD: "reward_checkpoint_id",
+    rules.IMPROVEMENT: "policy_checkpoint_id",
+}
 
 
 def current_round(session: Session, project_id: int) -> Round | None:
@@ -35,11 +42,11 @@ def list_rounds(session: Session, project_id: int) -> list[Round]:
 
 def phase_job(session: Session, round_: Round) -> Job | None:
     """The latest job of the phase that a round is in."""
-    kind = JOB_OF_PHASE.get(round_.phase)
-    if kind is None:
+    kinds = programs.kinds_of_phase(round_.phase)
+    if not kinds:
         return None
     return session.scalar(
-        select(Job).where(Job.round_id == round_.id, Job.kind == kind).order_by(Job.id.desc()).limit(1)
+        select(Job).where(Job.round_id == round_.id, Job.kind.in_(kinds)).order_by(Job.id.desc()).limit(1)
     )
 
 
@@ -57,22 +64,36 @@ def gather_facts(session: Session, project: Project, round_: Round) -> rules.Fac
         rankings=_count(session, Ranking.project_id == project.id),
         ranking_threshold=project.ranking_threshold,
         ranking_slots=new_rankings + _count_to_fill(session, round_),
+        trains_reward_model=plan_of(project, round_).trains_reward_model,
         launch_requested=round_.launch_requested_at is not None,
+        ai_labels=_ai_labels(session, project, round_.phase),
         paused=project.paused_at is not None,
         job_state=job.state if job else None,
     )
 
 
-def request_launch(session: Session, project: Project, user: User | None) -> Round:
-    """Train on what there is, now. Raises Conflict with the reason when that is not possible."""
+def _ai_labels(session: Session, project: Project, phase: str) -> int:
+    """A model's labels that the next training of this phase would read."""
+    kinds = {rules.COLLECTING_DEMONSTRATIONS: "demonstration", rules.COLLECTING_RANKINGS: "ranking"}
+    if not project.ai_weight or phase not in kinds:
+        return 0
+    return ai_exports.count_usable(session, project.id, kinds[phase])
+
+
+def request_launch(session: Session, project: Project, user: User | None, plan: Plan | None = None) -> Round:
+    """Train on what there is, now; `plan` holds for this round alone. Raises Conflict or Invalid with the reason."""
     round_ = current_round(session, project.id)
     if round_ is None:
         raise Conflict(_("The next round is just being opened. Try again in a moment."))
     if problem := rules.launch_problem(round_.phase, gather_facts(session, project, round_)):
         raise Conflict(problem)
+    if plan is not None:
+        check_plan(round_, plan)
+        round_.algorithm, round_.extra_reward_model = plan.algorithm, plan.extra_reward_model
     round_.launch_requested_at = datetime.now(UTC)
     round_.launched_by_id = user.id if user else None
-    audit.record(session, user, "round.launch", f"round {round_.id}", phase=round_.phase)
+    chosen = plan_of(project, round_)
+    audit.record(session, user, "round.launch", f"round {round_.id}", phase=round_.phase, algorithm=chosen.algorithm)
     session.flush()
     jobs.wake_workers(session)
     return round_
@@ -118,12 +139,15 @@ def advance_round(session: Session, project: Project, round_: Round) -> list[Job
     step = rules.next_step(round_.phase, gather_facts(session, project, round_))
     if step.phase == round_.phase and not step.start_job:
         return []
+    if step.phase in (rules.REWARD, rules.IMPROVEMENT):  # from here on the project's settings change nothing
+        plan = plan_of(project, round_)
+        round_.algorithm, round_.extra_reward_model = plan.algorithm, plan.extra_reward_model
     _enter(round_, step.phase)
     if step.phase == rules.FINISHED:
         round_.finished_at = datetime.now(UTC)
         session.flush()
         return advance_round(session, project, open_round(session, project, round_.number + 1))
-    return [_start_job(session, project, round_)] if step.start_job else []
+    return [start_job(session, project, round_)] if step.start_job else []
 
 
 def open_round(session: Session, project: Project, number: int) -> Round:
@@ -140,88 +164,6 @@ def _enter(round_: Round, phase: str) -> None:
     now = datetime.now(UTC)
     round_.phase = phase
     round_.phase_times = {**round_.phase_times, phase: now.isoformat()}
-
-
-def _start_job(session: Session, project: Project, round_: Round) -> Job:
-    spec = {
-        rules.SFT: _sft_spec,
-        rules.SAMPLING: _sampling_spec,
-        rules.REWARD: _reward_spec,
-        rules.PPO: _ppo_spec,
-    }[round_.phase](session, project, round_)
-    kind = JOB_OF_PHASE[round_.phase]
-    earlier = session.scalar(select(func.count()).select_from(Job).where(Job.round_id == round_.id, Job.kind == kind))
-    spec["try"] = (earlier or 0) + 1
-    spec["recipe"] = project.recipe.get(kind, {})
-    round_.launch_requested_at = None
-    return jobs.create_job(session, project.id, kind, spec, round_id=round_.id, created_by_id=round_.launched_by_id)
-
-
-def _sft_spec(session: Session, project: Project, round_: Round) -> dict[str, Any]:
-    base = session.scalars(
-        select(Checkpoint).where(Checkpoint.project_id == project.id, Checkpoint.kind == "base").order_by(Checkpoint.id)
-    ).first()
-    assert base is not None, "every project is created with its base checkpoint"
-    snapshot = snapshots.freeze_snapshot(session, project, round_, "demonstration")
-    return {"parent": base.id, "snapshot": snapshot.id}
-
-
-def _sampling_spec(session: Session, project: Project, round_: Round) -> dict[str, Any]:
-    policy = session.get_one(Checkpoint, project.current_policy_id)
-    anchor = latest_checkpoint(session, project.id, "sft")
-    plan = sampling_plan(project.responses_per_prompt, policy.id, anchor.id if anchor else None)
-    prompt_ids = _prompts_to_sample(session, project)
-    return {
-        "checkpoints": [{"id": checkpoint_id, "count": count} for checkpoint_id, count in plan.items()],
-        "prompt_ids": prompt_ids,
-        "settings": {"seed": round_.number},
-    }
-
-
-def _reward_spec(session: Session, project: Project, round_: Round) -> dict[str, Any]:
-    """Every ranking so far trains each reward model anew (Stiennon et al.; InstructGPT, C.2)."""
-    parent = latest_checkpoint(session, project.id, "sft")
-    assert parent is not None, "rankings come from a policy, and every policy from an SFT model"
-    demonstrations = snapshots.last_snapshot(session, project.id, "demonstration")
-    snapshot = snapshots.freeze_snapshot(session, project, round_, "ranking")
-    return {
-        "parent": parent.id,
-        "snapshot": snapshot.id,
-        "demonstration_snapshot": demonstrations.id if demonstrations else None,
-    }
-
-
-def _ppo_spec(session: Session, project: Project, round_: Round) -> dict[str, Any]:
-    parent = latest_checkpoint(session, project.id, "sft")
-    assert parent is not None, "the reward model was made from an SFT model"
-    return {"parent": parent.id, "reward": round_.reward_checkpoint_id}
-
-
-def latest_checkpoint(session: Session, project_id: int, kind: str) -> Checkpoint | None:
-    return session.scalar(
-        select(Checkpoint)
-        .where(Checkpoint.project_id == project_id, Checkpoint.kind == kind)
-        .order_by(Checkpoint.id.desc())
-        .limit(1)
-    )
-
-
-def _prompts_to_sample(session: Session, project: Project) -> list[int]:
-    """The prompts compared least so far, mixed by their hash so that use-cases do not come in blocks."""
-    compared = (
-        select(Comparison.prompt_id, func.count().label("times"))
-        .where(Comparison.project_id == project.id)
-        .group_by(Comparison.prompt_id)
-        .subquery()
-    )
-    query = (
-        select(Prompt.id)
-        .outerjoin(compared, compared.c.prompt_id == Prompt.id)
-        .where(Prompt.project_id == project.id, Prompt.split != "evaluation", Prompt.retired_at.is_(None))
-        .order_by(func.coalesce(compared.c.times, 0), Prompt.content_hash)
-        .limit(project.comparisons_per_round)
-    )
-    return list(session.scalars(query))
 
 
 def close_old_slots(session: Session, project_id: int, round_id: int | None) -> None:

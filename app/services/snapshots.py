@@ -13,8 +13,8 @@ from sqlalchemy import Select, func, insert, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.errors import NotFound
-from app.models import Demonstration, Project, Ranking, Round, Snapshot, SnapshotItem
-from app.services import exports
+from app.models import AILabel, Demonstration, Project, Ranking, Round, Snapshot, SnapshotItem
+from app.services import ai_exports, exports
 from app.settings import get_settings
 from app.translation import gettext as _
 
@@ -25,6 +25,8 @@ EXPORTS = {"demonstration": "demonstrations", "ranking": "comparisons"}
 def freeze_snapshot(session: Session, project: Project, round_: Round | None, kind: str) -> Snapshot:
     """Freeze every label of `kind` that the project has now, and write them under the artifacts folder.
 
+    A model's labels are among them only where the project gives these a weight.
+
     The first statement decides which labels these are and locks each; from then on none of them can change
     (services/revisions.py), so that rows, file, hash and count speak of the same labels.
     """
@@ -34,6 +36,9 @@ def freeze_snapshot(session: Session, project: Project, round_: Round | None, ki
     session.add(snapshot)
     session.flush()
     session.execute(_freeze_items(snapshot))
+    if project.ai_weight:
+        frozen = session.scalars(_freeze_ai_items(snapshot))
+        snapshot.ai_rows = len(frozen.all())
     folder = snapshot_folder(snapshot)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILES[kind]
@@ -103,6 +108,14 @@ def _freeze_items(snapshot: Snapshot):  # type: ignore[no-untyped-def]  # an INS
         .with_for_update(read=True, key_share=True, of=table)
     )
     return insert(SnapshotItem).from_select([SnapshotItem.snapshot_id, column], labels)
+
+
+def _freeze_ai_items(snapshot: Snapshot):  # type: ignore[no-untyped-def]  # as above
+    labels = select(literal(snapshot.id), AILabel.id).where(
+        AILabel.project_id == snapshot.project_id, *ai_exports.which_ai_train(snapshot.kind)
+    )
+    into = insert(SnapshotItem).from_select([SnapshotItem.snapshot_id, SnapshotItem.ai_label_id], labels)
+    return into.returning(SnapshotItem.id)
 
 
 def _write_lines(session: Session, project: Project, snapshot_id: int, kind: str, path: Path) -> tuple[int, str]:

@@ -1,4 +1,6 @@
-"""How many tokens a text has for a project's model, and how many may be trained on. Called by the writing pages.
+"""How many tokens a text has for a project's model, and how many may be trained on.
+
+Called by the writing pages and services/estimates.py.
 
 Read from the base model's own tokenizer.json by the `tokenizers` package, which needs no torch. A model that is named
 by its hub id lies on the workers only, so its tokens are not counted here, and the page says so.
@@ -7,7 +9,7 @@ by its hub id lies on the workers only, so its tokens are not counted here, and 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -48,6 +50,13 @@ def count_tokens(project: Project, text: str, messages: Sequence[dict[str, str]]
         return TokenCount(None, None, limit, _("Tokens are not counted: the model has no readable tokenizer.json."))
     prompt_tokens = sum(_length(tokenizer, message["content"]) for message in messages)
     return TokenCount(_length(tokenizer, text), prompt_tokens, limit)
+
+
+def tokens_of(project: Project, texts: Iterable[str]) -> list[int] | None:
+    """Tokens of each text; None where the model's tokenizer is not at hand."""
+    folder = find_folder(project.base_model)
+    tokenizer = _tokenizer(folder / "tokenizer.json") if folder is not None else None
+    return None if tokenizer is None else [_length(tokenizer, text) for text in texts]
 
 
 def token_limit(project: Project) -> int:

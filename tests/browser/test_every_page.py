@@ -94,10 +94,17 @@ ADDRESSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "/projects/{slug}/checkpoints": (STAFF, ("/projects/house/checkpoints",)),
     "/projects/{slug}/rounds": (STAFF, ("/projects/house/rounds",)),
+    "/projects/{slug}/rounds/new": (("admin",), ("/projects/house/rounds/new",)),
     "/projects/{slug}/settings": (("admin",), ("/projects/house/settings",)),
     "/projects/{slug}/label-schema": (("admin",), ("/projects/house/label-schema",)),
     "/checkpoints/{checkpoint_id}": (STAFF, ("/checkpoints/{checkpoint}",)),
     "/labels/{kind}/{label_id}": (STAFF, ("/labels/ranking/{ranking}", "/labels/demonstration/{answer}")),
+    "/projects/{slug}/ai": (STAFF, ("/projects/house/ai", "/projects/empty/ai")),
+    "/projects/{slug}/ai-labels": (
+        STAFF,
+        ("/projects/house/ai-labels", "/projects/house/ai-labels?kind=demonstration", "/projects/empty/ai-labels"),
+    ),
+    "/ai-labels/{ai_label_id}": (STAFF, ("/ai-labels/{ai_ranking}", "/ai-labels/{ai_answer}")),
     "/snapshots/{snapshot_id}": (STAFF, ("/snapshots/{snapshot}",)),
     "/jobs/{job_id}": (STAFF, ("/jobs/{running}", "/jobs/{failed}")),
 }

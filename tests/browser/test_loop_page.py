@@ -109,6 +109,46 @@ def test_without_scripts_the_job_page_shows_numbers_and_curves(
     expect(page.get_by_role("img", name="Loss from step 1 to 20")).to_be_visible()
 
 
+def test_the_settings_of_the_chosen_algorithm_alone_are_shown_also_without_scripts(
+    open_context: OpenContext, session: Session, sign_in: SignIn, admin: User, project: Project
+) -> None:
+    page, watch = open_context(scripts=False)
+    watch.allow("422")
+    sign_in(page, admin)
+    page.goto(f"/projects/{project.slug}/settings")
+    beta, rate = page.locator("[name='dpo.beta']"), page.locator("[name='ppo.lr']")
+    expect(rate).to_be_visible()
+    expect(beta).to_be_hidden()
+    rate.fill("fast")
+    page.get_by_role("radio", name="DPO").check()
+    expect(beta).to_be_visible()
+    expect(rate).to_be_hidden()
+    beta.fill("0.3")
+    page.get_by_role("button", name="Save").click()
+    expect(rate).to_be_visible()  # what is wrong is not hidden
+    rate.fill("")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_contain_text("Saved.")
+    session.expire_all()
+    assert (project.algorithm, project.recipe) == ("dpo", {"dpo": {"beta": 0.3}})
+
+
+def test_an_admin_looks_at_the_cost_and_chooses_for_one_round(
+    page: Page, session: Session, sign_in: SignIn, admin: User, project: Project
+) -> None:
+    demonstrations.import_demonstrations(session, project, [b'{"prompt": "Who bakes?", "response": "The baker."}'])
+    session.commit()
+    sign_in(page, admin)
+    page.goto(f"/projects/{project.slug}")
+    page.get_by_role("link", name="Cost and algorithm").click()
+    expect(page.locator("tbody tr")).to_have_count(9)
+    page.get_by_role("radio", name="GRPO").check()
+    page.get_by_role("button", name="Start training now").click()
+    expect(page.get_by_role("link", name="GRPO")).to_be_visible()
+    session.expire_all()
+    assert session.scalars(select(Round)).one().algorithm == "grpo"
+
+
 def test_prompts_are_imported_whole_or_refused_line_by_line(
     page: Page, watch: Watch, session: Session, sign_in: SignIn, admin: User, project: Project, tmp_path: Path
 ) -> None:

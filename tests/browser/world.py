@@ -30,7 +30,15 @@ from app.services.gold_items import GoldDraft
 from app.services.rankings import RankingDraft
 from tests.browser.content import ANSWER, GREEK, LETTER, NINE, PANDAS, TWO, user
 from tests.qualifying import ITEMS, WRITING, make_qualification, take
-from tests.seed import add_prompt, add_ranking_task, add_writing_task, make_project, make_user, read_guidelines
+from tests.seed import (
+    add_ai_labels,
+    add_prompt,
+    add_ranking_task,
+    add_writing_task,
+    make_project,
+    make_user,
+    read_guidelines,
+)
 
 EVERYBODY = ("labeler", "researcher", "admin")
 
@@ -128,6 +136,8 @@ def measure(session: Session, project: Project, world: World) -> None:
     comparison = gold_items.get_comparison(session, ranking.comparison_id)
     gold_items.set_gold_item(session, comparison, world.people["researcher"], GoldDraft(ranking.tiers))
     world.names["comparison"] = comparison.id
+    labels = add_ai_labels(session, project, comparison, world.people["admin"])
+    world.names |= {"ai_ranking": labels[0].id, "ai_answer": labels[1].id}
 
 
 def screen(session: Session, project: Project, world: World) -> None:

@@ -38,7 +38,7 @@ from app.services import (
 )
 from app.services.gold_items import GoldDraft
 from tests.qualifying import WRITING, make_qualification, take
-from tests.seed import add_comparison, read_guidelines
+from tests.seed import add_ai_labels, add_comparison, read_guidelines
 
 PASSWORD = "four tall quiet horses"
 
@@ -151,6 +151,7 @@ def world(session: Session, comparison: Comparison, admin: Person) -> dict[str, 
     grant = qualification_grants.grant(session, project, scratch, "attempt", "For the tests.", admin.user)
     qualifications.end_qualification(session, qualification.id, admin.user)
     members.add_member(session, project, scratch, admin.user)
+    ai_label = add_ai_labels(session, project, comparison, admin.user)[0]
     session.commit()
     return {
         "project": "village", "slug": "village", "kind": "demonstrations", "job_id": job.id,
@@ -160,5 +161,5 @@ def world(session: Session, comparison: Comparison, admin: Person) -> dict[str, 
         "qualification_id": qualification.id, "attempt_id": attempt.id, "number": 1,
         "item_id": session.scalar(select(QualificationItem.id)), "grant_id": grant.id,
         "answer_id": session.scalar(select(QualificationAnswer.id)),
-        "review_id": 999_999, "prompt_id": prompt_id,
+        "review_id": 999_999, "ai_label_id": ai_label.id, "prompt_id": prompt_id,
     }  # fmt: skip

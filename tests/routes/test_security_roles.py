@@ -136,6 +136,13 @@ LABELER = {
     ("POST", "/qualification-attempts/{attempt_id}/send"),
 }
 RESEARCHER = {
+    ("GET", f"{API}/projects/{{project}}/constitutions"),
+    ("GET", f"{API}/projects/{{project}}/ai-labels"),
+    ("GET", f"{API}/projects/{{project}}/ai-use"),
+    ("GET", f"{API}/ai-labels/{{ai_label_id}}"),
+    ("GET", "/projects/{slug}/ai"),
+    ("GET", "/projects/{slug}/ai-labels"),
+    ("GET", "/ai-labels/{ai_label_id}"),
     ("GET", f"{API}/projects/{{project}}/qualifications"),
     ("GET", f"{API}/qualifications/{{qualification_id}}"),
     ("GET", f"{API}/projects/{{project}}/qualification-attempts"),
@@ -166,6 +173,7 @@ RESEARCHER = {
     ("POST", "/comparisons/{comparison_id}/gold"),
     ("POST", "/comparisons/{comparison_id}/gold/remove"),
     ("GET", f"{API}/projects/{{project}}/rounds"),
+    ("GET", f"{API}/projects/{{project}}/estimates"),
     ("GET", f"{API}/projects/{{project}}/checkpoints"),
     ("GET", f"{API}/projects/{{project}}/jobs"),
     ("GET", f"{API}/projects/{{project}}/exports/{{kind}}.jsonl"),
@@ -189,6 +197,11 @@ RESEARCHER = {
     ("GET", "/jobs/{job_id}"),
 }
 ADMIN = {
+    ("POST", f"{API}/projects/{{project}}/constitutions"),
+    ("POST", f"{API}/projects/{{project}}/ai-labels"),
+    ("POST", "/projects/{slug}/ai/constitution"),
+    ("POST", "/projects/{slug}/ai/weight"),
+    ("POST", "/projects/{slug}/ai/jobs"),
     ("GET", f"{API}/projects/{{project}}/reports"),
     ("POST", f"{API}/projects/{{project}}/reports/{{prompt_id}}/resolution"),
     ("GET", "/projects/{slug}/reports"),
@@ -242,6 +255,7 @@ ADMIN = {
     ("POST", "/projects/{slug}/prompts/import"),
     ("POST", "/projects/{slug}/pause"),
     ("POST", "/projects/{slug}/resume"),
+    ("GET", "/projects/{slug}/rounds/new"),
     ("POST", "/projects/{slug}/rounds"),
     ("POST", "/jobs/{job_id}/cancel"),
     ("POST", "/labels/{kind}/{label_id}/withdraw"),

@@ -18,7 +18,7 @@ from tests.seed import make_project
 from tests.wording import forgotten, prose, speak_wide
 
 DATA = [*FLAGS, *NAMES, *(name.lower() for name in NAMES), "Village", "village", "Europe/Athens"]
-DATA += ['{"sft": {"epochs": 4}, "ppo": {"kl_coef": 0.05}}']
+DATA += ['{"sft": {"epochs": 4}, "ppo": {"kl_target": 6}}']
 
 
 def test_pages_with_labels_say_only_what_is_marked(

@@ -8,7 +8,7 @@ from app.rules.rounds import (
     COLLECTING_DEMONSTRATIONS,
     COLLECTING_RANKINGS,
     FINISHED,
-    PPO,
+    IMPROVEMENT,
     REWARD,
     SAMPLING,
     SFT,
@@ -42,7 +42,7 @@ def test_whole_round_goes_through_every_phase_in_order() -> None:
         Step(SAMPLING, True),
         Step(COLLECTING_RANKINGS),
         Step(REWARD, True),
-        Step(PPO, True),
+        Step(IMPROVEMENT, True),
         Step(FINISHED),
     ]
 
@@ -69,7 +69,7 @@ def test_launch_without_any_label_trains_nothing(phase: str) -> None:
 def test_paused_loop_starts_nothing_by_itself() -> None:
     paused = replace(READY, paused=True)
     assert next_step(COLLECTING_DEMONSTRATIONS, paused) == Step(COLLECTING_DEMONSTRATIONS)
-    assert next_step(REWARD, replace(paused, job_state="succeeded")) == Step(PPO, False)
+    assert next_step(REWARD, replace(paused, job_state="succeeded")) == Step(IMPROVEMENT, False)
     assert next_step(COLLECTING_RANKINGS, replace(paused, launch_requested=True)) == Step(REWARD, True)
 
 
@@ -83,9 +83,9 @@ def test_working_phase_waits_for_its_job(state: str) -> None:
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
 def test_failed_job_waits_for_an_admin(state: str) -> None:
     facts = replace(READY, job_state=state)
-    assert next_step(PPO, facts) == Step(PPO)
-    assert launch_problem(PPO, facts) is None
-    assert next_step(PPO, replace(facts, launch_requested=True)) == Step(PPO, True)
+    assert next_step(IMPROVEMENT, facts) == Step(IMPROVEMENT)
+    assert launch_problem(IMPROVEMENT, facts) is None
+    assert next_step(IMPROVEMENT, replace(facts, launch_requested=True)) == Step(IMPROVEMENT, True)
 
 
 def test_threshold_beyond_the_places_offered_stays_reachable() -> None:
@@ -96,3 +96,11 @@ def test_next_round_begins_with_what_is_missing() -> None:
     assert opening_phase(READY, has_policy=False) == COLLECTING_DEMONSTRATIONS
     assert opening_phase(READY, has_policy=True) == SFT
     assert opening_phase(replace(READY, new_demonstrations=3), has_policy=True) == SAMPLING
+
+
+def test_a_round_whose_algorithm_needs_no_reward_model_trains_none() -> None:
+    facts = replace(READY, trains_reward_model=False)
+    assert next_step(COLLECTING_RANKINGS, facts) == Step(IMPROVEMENT, True)
+    failed = replace(facts, job_state="failed", launch_requested=True)
+    assert next_step(REWARD, failed) == Step(IMPROVEMENT, True)
+    assert next_step(REWARD, replace(failed, trains_reward_model=True)) == Step(REWARD, True)

@@ -24,6 +24,7 @@ from app.services import (
     outcomes,
     prompt_reports,
     rankings,
+    round_jobs,
     rounds,
     snapshots,
 )
@@ -135,7 +136,7 @@ def test_a_retired_prompt_is_asked_sampled_and_trained_on_no_more_and_its_labels
         assert assignments.claim_assignment(session, project, make_user(f"new-{kind}"), kind) is None
     assert snapshots.count_labels(session, project.id, "demonstration") == 0
     assert list(exports.demonstration_rows(session, project)) == []
-    assert rounds._prompts_to_sample(session, project) == []
+    assert round_jobs.prompts_to_sample(session, project) == []
     assert list(outcomes._training_prompts(session, project.id)) == []
     assert label.withdrawn_at is None
     assert prompt_reports.count_open(session) == {}

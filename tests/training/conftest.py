@@ -17,15 +17,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from training import a2c, dpo, grpo, ppo, rejection, reward, rloo, sample, sft
+from training import a2c, critique, dpo, grpo, ppo, rejection, reward, rlaif, rloo, sample, sft
 from training.config import (
     A2CConfig,
     BaseConfig,
+    CritiqueConfig,
     DPOConfig,
     GRPOConfig,
     PPOConfig,
     RejectionConfig,
     RewardConfig,
+    RLAIFConfig,
     RLOOConfig,
     SampleConfig,
     SFTConfig,
@@ -65,6 +67,8 @@ PROGRAMS: dict[str, tuple[type[BaseConfig], Any]] = {
     "a2c": (A2CConfig, a2c.a2c),
     "rloo": (RLOOConfig, rloo.rloo),
     "grpo": (GRPOConfig, grpo.grpo),
+    "rlaif": (RLAIFConfig, rlaif.rlaif),
+    "critique": (CritiqueConfig, critique.critique),
 }
 
 

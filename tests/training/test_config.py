@@ -19,6 +19,8 @@ PATHS: dict[str, dict[str, Any]] = {
     "reward": {"model": "m"},
     "dpo": {"policy": "p"},
     "rejection": {"model": "m", "reward_model": "r"},
+    "rlaif": {"judge": "m", "principles": ["Be kind."]},
+    "critique": {"judge": "m", "principles": ["Be kind."]},
     **{kind: {"policy": "p", "reward_model": "r"} for kind in ("ppo", "a2c", "rloo", "grpo")},
 }
 

@@ -136,6 +136,19 @@ def test_a2c_is_ppo_with_one_epoch_and_one_minibatch(folders: dict[str, Path], p
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0, msg=name)
 
 
+def test_the_policys_learning_rate_and_kl_coefficient_wait_for_the_value_network(planted: Path, make_job: Any) -> None:
+    settings = {"advantage": "gae", "value_warmup": 1, "warmup_steps": 2, "minibatch_size": 4, "kl_target": 50.0}
+    which = trainer("ppo", planted, make_job, episodes=32, **settings)
+    assert [which.share(1, step, 4) for step in (4, 5, 6)] == [0.5, 1.0, 1.0], (
+        "its own warm-up, from its own first step"
+    )
+    before = which.kl_coef
+    which.iterate(0)
+    assert which.kl_coef == before, "a policy that stands still says nothing of the coefficient"
+    which.iterate(1)
+    assert which.kl_coef < before
+
+
 def sequence_logprobs(which: PolicyGradient[Any], group: Group) -> list[Tensor]:
     """Log-probabilities of each response's tokens, each response in a row of its own."""
     return [response_logprobs(which.actor.policy.model, pack([(group.prompt, [y])]))[0] for y in group.responses]

@@ -17,12 +17,17 @@ from tests.training import conftest as tiny
 from training import preference_math as pm
 from training.config import DPOConfig
 from training.data import Ranking
-from training.dpo import preference_loss, rank_tensors
+from training.dpo import Order, order_of, preference_loss
 from training.models import LanguageModel
 from training.preferences import logprobs_of
 from training.rl_math import preference_pairs
 
 LOSSES = ["dpo", "ipo", "slic", "kto"]
+
+
+def order(ranks: list[int], owners: list[int]) -> Order:
+    """Rankings that weigh 1 each."""
+    return Order(tensor(ranks), tensor(owners), torch.ones(max(owners) + 1))
 
 
 def sigmoid(x: float) -> float:
@@ -75,9 +80,7 @@ def test_ipo_loss_is_the_squared_distance_to_half_the_inverse_of_beta() -> None:
 def test_ipo_averages_over_tokens() -> None:
     config = DPOConfig.from_dict({"policy": "p", "loss": "ipo", "beta": 0.25})
     # log-ratios 3 over 6 tokens and -1 over 2 tokens: h = .5 + .5 = 1, target 2
-    loss = preference_loss(
-        tensor([3.0, -1.0]), torch.zeros(2), tensor([6, 2]), (tensor([1, 2]), tensor([0, 0])), 0, config
-    )
+    loss = preference_loss(tensor([3.0, -1.0]), torch.zeros(2), tensor([6, 2]), order([1, 2], [0, 0]), 0, config)
     assert loss.item() == pytest.approx(1.0)
 
 
@@ -113,10 +116,21 @@ def test_pairs_of_a_prompt_weigh_1_together_and_ties_make_none() -> None:
     # prompt 0: ranks 1, 2, 2 -> h of 1 and 3; prompt 1: h = -1; beta 1
     config = DPOConfig.from_dict({"policy": "p", "beta": 1.0})
     logprobs = tensor([-1.0, -2.0, -4.0, -3.0, -2.0])
-    order = tensor([1, 2, 2, 1, 2]), tensor([0, 0, 0, 1, 1])
-    loss = preference_loss(logprobs, torch.zeros(5), torch.ones(5), order, 0, config)
-    by_hand = (math.log1p(math.exp(-1)) + math.log1p(math.exp(-3))) / 2 + math.log1p(math.e)
-    assert loss.item() == pytest.approx(by_hand)
+    ranked = order([1, 2, 2, 1, 2], [0, 0, 0, 1, 1])
+    loss = preference_loss(logprobs, torch.zeros(5), torch.ones(5), ranked, 0, config)
+    first, second = (math.log1p(math.exp(-1)) + math.log1p(math.exp(-3))) / 2, math.log1p(math.e)
+    assert loss.item() == pytest.approx(first + second)
+    ranked.weights = tensor([1.0, 0.25])  # the second is a model's, say
+    loss = preference_loss(logprobs, torch.zeros(5), torch.ones(5), ranked, 0, config)
+    assert loss.item() == pytest.approx(first + 0.25 * second)
+
+
+def test_a_label_weighs_its_responses_in_kto() -> None:
+    config = DPOConfig.from_dict({"policy": "p", "loss": "kto", "beta": 1.0})
+    ranked = order([1, 2, 1, 2], [0, 0, 1, 1])
+    ranked.weights = tensor([1.0, 0.5])
+    loss = preference_loss(tensor([1.0, 0.0, 0.0, 0.0]), torch.zeros(4), torch.ones(4), ranked, 0, config)
+    assert loss.item() == pytest.approx((1 - sigmoid(1)) / 2 + 0.5 / 2 + 0.5 * 0.5)
 
 
 def test_best_of_n_kl() -> None:
@@ -149,13 +163,13 @@ def test_gradients_are_those_of_finite_differences(loss: Callable[[Tensor], Tens
 def test_float32_losses_and_gradients_are_those_of_float64(loss: str) -> None:
     config = DPOConfig.from_dict({"policy": "p", "loss": loss})
     generator = torch.Generator().manual_seed(0)
-    order = tensor([1, 2, 2, 4, 2, 1, 3]), tensor([0, 0, 0, 0, 1, 1, 1])
+    ranked = order([1, 2, 2, 4, 2, 1, 3], [0, 0, 0, 0, 1, 1, 1])
     logprobs = -60 + 5 * torch.randn(7, generator=generator, dtype=torch.double)
     reference = logprobs + torch.randn(7, generator=generator, dtype=torch.double)
     found = []
     for dtype in (torch.double, torch.float):
         x = logprobs.to(dtype, copy=True).requires_grad_()
-        value = preference_loss(x, reference.to(dtype), tensor([20, 30, 25, 9, 40, 31, 18]), order, 0.3, config)
+        value = preference_loss(x, reference.to(dtype), tensor([20, 30, 25, 9, 40, 31, 18]), ranked, 0.3, config)
         torch.autograd.backward(value)
         assert x.grad is not None
         found.append((value.detach().double(), x.grad.double()))
@@ -195,8 +209,8 @@ def loss_and_gradient(model: LanguageModel, batches: list[list[Ranking]], config
     total = torch.zeros(())
     for rankings in batches:
         logprobs, lengths = logprobs_of(model, [(row.prompt, row.responses) for row in rankings], config)
-        order = rank_tensors(rankings, torch.device("cpu"))
-        loss = preference_loss(logprobs, reference(rankings), lengths, order, 0.2, config)
+        ranked = order_of(rankings, torch.device("cpu"))
+        loss = preference_loss(logprobs, reference(rankings), lengths, ranked, 0.2, config)
         torch.autograd.backward(loss)
         total += loss.detach()
     gradient = torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +17,9 @@ from tests.training import conftest as tiny
 from training.data import Codec, load_tokenizer
 from training.decoder import Request, Sampling, decode
 from training.job import Drained, JobError
-from training.models import load_causal_lm
+from training.models import load_causal_lm, response_logprobs
+from training.packing import pack
+from training.preference_math import sequence_logprobs
 from training.server import Server
 
 
@@ -39,6 +42,8 @@ class Protocol(BaseHTTPRequestHandler):
         if kind.failures:
             kind.failures -= 1
             return self.answer(503, {"error": "warming up"})
+        if body.get("echo"):
+            return self.answer(200, {"id": "cmpl-1", "object": "text_completion", "choices": [self.echo(body)]})
         if body["max_tokens"] > 200:
             return self.answer(400, {"error": {"message": "This model's maximum context length is 256 tokens."}})
         tokens, logprobs, ended = self.complete(body)
@@ -49,6 +54,14 @@ class Protocol(BaseHTTPRequestHandler):
         if kind.token_ids:
             choice["token_ids"] = tokens
         self.answer(200, {"id": "cmpl-1", "object": "text_completion", "choices": [choice]})
+
+    def echo(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The prompt with its log-probabilities, none for its first token, and one token more."""
+        tokens = body["prompt"]
+        with torch.no_grad():
+            logprobs = self.model(torch.tensor([tokens])).logits[0].float().log_softmax(-1)
+        found = [float(logprobs[at, token]) for at, token in enumerate(tokens[1:])]
+        return {"index": 0, "text": "", "finish_reason": "length", "logprobs": {"token_logprobs": [None, *found, -1.0]}}
 
     def complete(self, body: dict[str, Any]) -> tuple[list[int], list[float], bool]:
         """One token after the other, from a generator seeded with the request's seed."""
@@ -176,3 +189,33 @@ def test_a_sampling_job_draws_from_the_server(
     found = sorted((row["prompt_id"], row["index"]) for row in rows)
     assert found == [(f"p{at}", index) for at in range(4) for index in (0, 1)]
     assert len(protocol.asked) == 8
+
+
+def test_a_servers_log_probabilities_of_given_responses_are_the_models_own(
+    url: str, protocol: type[Protocol], codec: Codec
+) -> None:
+    prompt, responses = codec.prompt(tiny.user("the cat")), [codec.response("sat"), codec.response("ran on a mat")]
+    found = Server(url, ["tiny"]).logprobs([(prompt, responses)], never)
+    with torch.no_grad():
+        per_token = response_logprobs(protocol.model, batch := pack([(prompt, responses)]))[0]
+    assert found[0] == pytest.approx(sequence_logprobs(per_token, batch.owner, batch.lengths).tolist(), abs=1e-3)
+
+
+def test_a_judge_on_a_server_ranks_as_the_same_model_here(url: str, folders: dict[str, Path], make_job: Any) -> None:
+    rows = [{"id": "c", "messages": tiny.user("a"), "responses": [{"text": "cat"}, {"text": "dog"}]}]
+    wins = []
+    for name, server in (("here", ""), ("there", url)):
+        config = {"judge": str(folders["llama"]), "judge_name": "tiny", "server": server, "principles": ["x"]}
+        job = make_job(config, name, comparisons=rows)
+        if not server:  # the question is longer than a tiny model's positions; rotary ones go on
+            path = folders["llama"] / "config.json"
+            wide = tmp_copy(folders["llama"], job / "wide")
+            (wide / "config.json").write_text(path.read_text().replace(": 256", ": 2048"))
+            (job / "config.json").write_text(json.dumps({**config, "judge": str(wide)}))
+        assert tiny.run("rlaif", job) == 0
+        wins.append(tiny.lines(job / "rankings.jsonl")[0]["wins"])
+    assert wins[0] == pytest.approx(wins[1], abs=1e-4)
+
+
+def tmp_copy(source: Path, target: Path) -> Path:
+    return Path(shutil.copytree(source, target))

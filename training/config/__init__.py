@@ -12,14 +12,16 @@ from training.config.a2c import A2CConfig
 from training.config.base import BaseConfig, ConfigError, Policy
 from training.config.dpo import DPOConfig
 from training.config.grpo import GRPOConfig
+from training.config.judge import CritiqueConfig, RLAIFConfig
 from training.config.optimiser import Optimiser
 from training.config.ppo import PPOConfig
-from training.config.presets import PRESETS
+from training.config.presets import PAPERS
 from training.config.rejection import RejectionConfig
 from training.config.reward import RewardConfig
 from training.config.rloo import RLOOConfig
 from training.config.sample import SampleConfig
 from training.config.sft import SFTConfig
+from training.config.sizes import SIZES
 
 __all__ = [
     "CONFIGS",
@@ -27,11 +29,13 @@ __all__ = [
     "A2CConfig",
     "BaseConfig",
     "ConfigError",
+    "CritiqueConfig",
     "DPOConfig",
     "GRPOConfig",
     "Optimiser",
     "PPOConfig",
     "Policy",
+    "RLAIFConfig",
     "RLOOConfig",
     "RejectionConfig",
     "RewardConfig",
@@ -50,7 +54,11 @@ CONFIGS: dict[str, type[BaseConfig]] = {
     "a2c": A2CConfig,
     "rloo": RLOOConfig,
     "grpo": GRPOConfig,
+    "rlaif": RLAIFConfig,
+    "critique": CritiqueConfig,
 }
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {**PAPERS, **SIZES}
 
 
 def preset(name: str, kind: str, **overrides: Any) -> BaseConfig:
@@ -59,4 +67,4 @@ def preset(name: str, kind: str, **overrides: Any) -> BaseConfig:
         raise ConfigError({"preset": f"{name!r} is unknown; use one of: {', '.join(PRESETS)}."})
     if kind not in CONFIGS:
         raise ConfigError({"kind": f"{kind!r} is unknown; use one of: {', '.join(CONFIGS)}."})
-    return CONFIGS[kind].from_dict({**PRESETS[name][kind], **overrides})
+    return CONFIGS[kind].from_dict({**PRESETS[name].get(kind, {}), **overrides})

@@ -40,6 +40,7 @@ class BaseConfig:
     """What every program shares: reading, checking, writing, seed, device, how often to save."""
 
     kind: ClassVar[str] = ""
+    makes_checkpoint: ClassVar[bool] = True  # else its result is rows
 
     seed: int = setting(0, "Seed of every random choice; the same seed gives the same result on a CPU.", 0, 2**53)
     device: str = setting("auto", "Where to run: auto takes a GPU if there is one.", choices=("auto", "cpu", "cuda"))

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from training.config.base import setting
+from training.config.labels import RankingWeights
 from training.config.optimiser import Optimiser
 
 
 @dataclass(kw_only=True)
-class DPOConfig(Optimiser):
+class DPOConfig(RankingWeights, Optimiser):
     """Learning from rankings without a reward model: DPO, IPO, SLiC-HF, KTO."""
 
     kind: ClassVar[str] = "dpo"

@@ -11,7 +11,8 @@ iterations of eight minibatches.
 
 "starter" is the defaults themselves: the tiny built-in model on two CPU cores. "instructgpt" is arXiv 2203.02155,
 appendix C; "stiennon" is arXiv 2009.01325, appendix B. What these papers did not do stands beside them in their sizes:
-DPO as in arXiv 2305.18290, appendix B (beta .5 is its TL;DR), SFT on the best of N with their SFT's learning rate.
+DPO as in arXiv 2305.18290, appendix B (beta .5 is its TL;DR), SFT on the best of N with their SFT's learning rate,
+critiques and revisions of the length of their samples.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ _REWARD: dict[str, Any] = {
     "max_length": 2048,
 }
 
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "starter": {kind: {} for kind in ("sft", "sample", "reward", "ppo", "a2c", "rloo", "grpo", "dpo", "rejection")},
+PAPERS: dict[str, dict[str, dict[str, Any]]] = {
+    "starter": {},
     "instructgpt": {
         "sft": {
             "epochs": 16,
@@ -111,6 +112,8 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "rloo": {**_INSTRUCTGPT_RL, "warmup_steps": 10, "minibatch_size": 512},
         "grpo": {**_INSTRUCTGPT_RL, "warmup_steps": 80, "minibatch_size": 64, "inner_epochs": 1, "kl_coef": 0.04},
+        "rlaif": {"precision": "bf16"},
+        "critique": {"precision": "bf16", "max_new_tokens": 1024},
     },
     "stiennon": {
         "sft": {
@@ -152,5 +155,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "rloo": {**_STIENNON_RL, "minibatch_size": 512},
         "grpo": {**_STIENNON_RL, "minibatch_size": 64, "inner_epochs": 4, "kl_coef": 0.04},
+        "rlaif": {"precision": "bf16"},
+        "critique": {"precision": "bf16", "max_new_tokens": 48},
     },
 }

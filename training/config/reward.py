@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from training.config.base import setting
+from training.config.labels import RankingWeights
 from training.config.optimiser import Optimiser
 
 
 @dataclass(kw_only=True)
-class RewardConfig(Optimiser):
+class RewardConfig(RankingWeights, Optimiser):
     """The K-wise reward model (InstructGPT section 3.5 and appendix C.2; Stiennon section 3.4)."""
 
     kind: ClassVar[str] = "reward"
@@ -36,12 +37,6 @@ class RewardConfig(Optimiser):
         choices=("rating", "equal"),
     )
     rating_floor: float = setting(0.3, "Weight of a pair whose ratings are equal, in points of the rating.", 0, 100)
-    simulated_weight: float = setting(
-        1.0, "Weight of rankings that a program made (`simulated` in the row), times the row's; 0 leaves them out.", 0
-    )
-    ai_weight: float = setting(
-        1.0, "Weight of rankings that a model made (`ai` in the row), times the row's; 0 leaves them out.", 0
-    )
     ensemble: int = setting(
         1, "Reward models trained one after the other, each with a seed of its own; their mean is the score.", 1, 64
     )

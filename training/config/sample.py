@@ -13,6 +13,7 @@ class SampleConfig(BaseConfig):
     """Sampling completions from one or several checkpoints."""
 
     kind: ClassVar[str] = "sample"
+    makes_checkpoint: ClassVar[bool] = False
 
     policies: list[Policy] = setting(  # noqa: RUF009 (setting() is dataclasses.field())
         help="List of {name, path}: the checkpoints to sample from."

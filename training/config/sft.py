@@ -30,6 +30,9 @@ class SFTConfig(Optimiser):
     validation_share: float = setting(
         0.05, "Share held out for the validation loss when no row has the split 'validation'.", 0, 0.5
     )
+    ai_weight: float = setting(
+        1.0, "Weight of demonstrations that a model made (`ai` in the row), times the row's; 0 leaves them out.", 0
+    )
     choose_by: str = setting(
         "", "Folder of a reward model: the epoch whose samples it scores best is kept. Empty keeps the last epoch."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.routes.api import (
+    ai_labels,
     assignments,
     checkpoints,
     exports,
@@ -52,6 +53,7 @@ NOUNS = (
     revisions,
     reviews,
     exports,
+    ai_labels,
     positions,
     users,
     tokens,

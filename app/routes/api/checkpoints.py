@@ -22,8 +22,9 @@ class LineageOut(Stored):
     ancestors: list[CheckpointOut] = Field(description="Parent first.")
     children: list[CheckpointOut]
     snapshots: list[SnapshotOut] = Field(description="Its own first, then those of its ancestors.")
-    labels: int = Field(description="Labels in these snapshots, each once.", examples=[412])
+    labels: int = Field(description="Labels by people in these snapshots, each once.", examples=[412])
     labelers: int = Field(examples=[8])
+    ai_labels: int = Field(description="Labels by a model in these snapshots.", examples=[0])
     job: JobOut | None
 
 

@@ -35,11 +35,16 @@ def download_name(project: Project, kind: str, format: str, now: datetime) -> st
     return f"{project.slug}-{kind}-{format}-{now:%Y%m%d-%H%M%S}.jsonl"
 
 
-def export_chunks(project: Project, kind: str, format: str, simulated: bool, snapshot_id: int | None) -> Iterator[str]:
+def export_chunks(
+    project: Project, kind: str, format: str, simulated: bool, ai: bool, snapshot_id: int | None
+) -> Iterator[str]:
     """The export in pieces, read in one transaction of its own while it is sent."""
     with transaction() as session:
         lines, size = [], 0
-        for line in exports.stream_export(session, project, kind, format, simulated=simulated, snapshot_id=snapshot_id):
+        found = exports.stream_export(
+            session, project, kind, format, simulated=simulated, ai=ai, snapshot_id=snapshot_id
+        )
+        for line in found:
             lines.append(line)
             size += len(line)
             if size >= CHUNK:
@@ -56,23 +61,31 @@ def export_labels(
     kind: Kind,
     format: Annotated[Format, Query(description="Our own rows, or the ones that TRL reads.")] = "native",
     simulated: Annotated[bool, Query(description="Whether simulated labels are among them.")] = True,
+    ai: Annotated[bool, Query(description="Whether a model's labels come too, each marked `ai`.")] = False,
     snapshot: Annotated[int | None, Query(ge=1, le=BIGGEST, description="Only the labels of this snapshot.")] = None,
 ) -> StreamingResponse:
     """Download demonstrations or comparisons. The same labels give the same bytes every time."""
-    return send_export(session, user, projects.get_project(session, project), kind, format, simulated, snapshot)
+    return send_export(session, user, projects.get_project(session, project), kind, format, simulated, ai, snapshot)
 
 
 def send_export(
-    session: Session, user: User, project: Project, kind: Kind, format: Format, simulated: bool, snapshot_id: int | None
+    session: Session,
+    user: User,
+    project: Project,
+    kind: Kind,
+    format: Format,
+    simulated: bool,
+    ai: bool,
+    snapshot_id: int | None,
 ) -> StreamingResponse:
     """The download, noted in the audit log. Raises NotFound for another project's snapshot."""
     if snapshot_id is not None and snapshots.get_snapshot(session, snapshot_id).project_id != project.id:
         raise NotFound(f"This project has no snapshot {snapshot_id}.")
-    choice = {"kind": kind, "format": format, "simulated": simulated, "snapshot": snapshot_id}
+    choice = {"kind": kind, "format": format, "simulated": simulated, "ai": ai, "snapshot": snapshot_id}
     audit.record(session, user, "export", f"project:{project.id}", **choice)
     name = download_name(project, kind, format, datetime.now(UTC))
     return StreamingResponse(
-        export_chunks(project, kind, format, simulated, snapshot_id),
+        export_chunks(project, kind, format, simulated, ai, snapshot_id),
         media_type=NDJSON,
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from app.models import Project
-from app.models.columns import Role
+from app.models.columns import Algorithm, Role
 from app.routes.api.label_schemas import Flag
 from app.routes.api.router import api_router
 from app.routes.api.shapes import Request, Slug, Stored
@@ -52,7 +52,12 @@ class ProjectSettings(ProjectOut):
         description="Two labels that disagree on more than this share of pairs are reviewed; null: never.",
         examples=[0.35],
     )
-    recipe: dict[str, Any] = Field(description="Overrides of the training settings.", examples=[{"ppo": {"steps": 50}}])
+    ai_weight: float = Field(description="Of a model's labels in training; 0: not used.", examples=[0.5])
+    algorithm: Algorithm = Field(description="What improves the policy in a round.", examples=["dpo"])
+    extra_reward_model: bool = Field(description="Whether a reward model is trained also where none is needed (DPO).")
+    recipe: dict[str, Any] = Field(
+        description="Overrides of the training settings, by kind of job.", examples=[{"dpo": {"beta": 0.2}}]
+    )
     gold_rate: float = Field(description="Share of the rankings given that are gold items.", examples=[0.1])
     repeat_rate: float = Field(description="Share that are the labeler's own again.", examples=[0.05])
     gold_feedback: bool = Field(description="Whether labelers see afterwards what a gold item expected.")
@@ -76,6 +81,8 @@ class ProjectIn(Request):
     ranking_threshold: Count = 300
     comparisons_per_round: Count = 400
     asks_ratings: bool = Field(True, description="Version 1 of the label schema asks for ratings.")
+    algorithm: Algorithm = Field(Algorithm.PPO, description="What improves the policy in a round.")
+    extra_reward_model: bool = Field(False, description="Train a reward model also where none is needed (DPO).")
     recipe: dict[str, Any] = Field(default={}, examples=[{"sft": {"epochs": 4}}])
     guidelines: str = Field("", max_length=200_000, description="Markdown; empty takes the standard ones.")
     response_flags: list[Flag] | None = Field(
@@ -93,6 +100,7 @@ class ProjectIn(Request):
     second_label_rate: Share = 0.0
     review_rate: Share = 0.0
     review_above: Share | None = None
+    ai_weight: Share = 0.0
 
 
 class ProjectChanges(Request):
@@ -104,6 +112,8 @@ class ProjectChanges(Request):
     demonstration_threshold: Count | None = None
     ranking_threshold: Count | None = None
     comparisons_per_round: Count | None = None
+    algorithm: Algorithm | None = None
+    extra_reward_model: bool | None = None
     recipe: dict[str, Any] | None = None
     chat: bool | None = None
     improves_responses: bool | None = None
@@ -116,6 +126,7 @@ class ProjectChanges(Request):
     leaderboard: bool | None = None
     second_label_rate: Share | None = None
     review_rate: Share | None = None
+    ai_weight: Share | None = Field(None, description="Of a model's labels in training; 0 leaves them out.")
     review_above: Share | None = Field(None, description="null: review no two labels because they disagree.")
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.models.columns import CheckpointKind, JobKind
+
 BIGGEST = 2**63 - 1  # what a bigint holds
 ItemId = Annotated[int, Path(ge=1, le=BIGGEST, examples=[7])]
 Slug = Annotated[str, Path(description="The short name of the project.", max_length=64, examples=["village"])]
@@ -38,7 +40,7 @@ class JobOut(Stored):
     """A job: work for a worker."""
 
     id: int = Field(examples=[12])
-    kind: str = Field(examples=["sampling"])
+    kind: JobKind = Field(examples=["sampling"])
     state: str = Field(description="queued, running, succeeded, failed or cancelled.", examples=["running"])
     round_id: int | None = Field(None, examples=[3])
     progress: dict[str, Any] = Field(description="The latest report.", examples=[{"step": 40, "of": 100}])
@@ -55,9 +57,9 @@ class CheckpointOut(Stored):
     """A checkpoint: a model, and what it came from."""
 
     id: int = Field(examples=[5])
-    kind: str = Field(description="base, sft, reward or ppo.", examples=["sft"])
+    kind: CheckpointKind = Field(examples=["sft"])
     parent_id: int | None = None
-    reward_model_id: int | None = Field(None, description="The reward model that PPO optimised against.")
+    reward_model_id: int | None = Field(None, description="The reward model that it was optimised against.")
     snapshot_id: int | None = Field(None, description="The frozen labels that it was trained on.")
     round_id: int | None = None
     job_id: int | None = None
@@ -73,6 +75,7 @@ class SnapshotOut(Stored):
     id: int
     kind: str = Field(description="demonstration or ranking.")
     rows: int
+    ai_rows: int = Field(0, description="Of these, labels by a model.")
     sha256: str = Field(description="Of the native JSONL export of these rows.")
     round_id: int | None = None
     created_at: datetime
