@@ -39,7 +39,8 @@ from starter.prompts import Prompt, all_prompts
 from training.best_of import Judge
 from training.config import CONFIGS, RewardConfig, preset
 from training.data import Codec, load_tokenizer
-from training.job import EXIT_DRAINED, run_program
+from training.job import run_program
+from training.launch import EXIT_DRAINED
 from training.models import load_causal_lm
 from training.ranks import Ranks
 from training.scoring import sft_logprobs
@@ -77,9 +78,14 @@ class Lab:
             config.save(folder)  # last, so that a folder with a config is whole
         if not (folder / "run.json").is_file():
             print(f"{folder.parent.name}/{folder.name} ...", flush=True)
-        started = time.process_time()
-        _run(kind, folder)
-        self.trained += time.process_time() - started
+            started = time.process_time()
+            try:
+                _run(kind, folder)
+            finally:
+                seconds = time.process_time() - started
+                self.trained += seconds
+                with (folder / SPENT).open("a") as lines:
+                    lines.write(f"{seconds:.2f}\n")
         self.used[folder] = sum(float(line) for line in (folder / SPENT).read_text().split())
         return folder
 
@@ -196,15 +202,12 @@ def _checkpoint(folder: Path) -> str:
 def _run(kind: str, folder: Path) -> None:
     """Run a program on its folder, in this process: imports cost more than many of these jobs."""
     program = getattr(importlib.import_module(f"training.{kind}"), kind)
-    spent, log = folder / SPENT, folder / "log.txt"
-    before, started = signal.getsignal(signal.SIGTERM), time.process_time()
+    log, before = folder / "log.txt", signal.getsignal(signal.SIGTERM)
     with log.open("a") as out, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         try:
             code = run_program(CONFIGS[kind], program, [str(folder)])
         finally:
             signal.signal(signal.SIGTERM, before)
-            with spent.open("a") as lines:
-                lines.write(f"{time.process_time() - started:.2f}\n")
     if code == EXIT_DRAINED:
         raise SystemExit("Stopped; the same command goes on from here.")
     if code:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Figure = list[float]  # value, lower and upper end of the 95 % interval
+Figure = list[float]  # value, lower and upper end of the 95 % interval; or a value alone
 DRAWS = 2000
 TIE = 1e-9
 # Student's t at .975 for 1, 2, ... degrees of freedom; beyond these the normal distribution is near enough.

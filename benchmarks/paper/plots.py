@@ -83,10 +83,12 @@ def plot(title: str, x: str, y: str, lines: Sequence[Line], logarithmic: bool = 
             if len(point) == 4:
                 bar = f"M{at} {up(point[2]):.1f}V{up(point[3]):.1f}"
                 parts.append(f'<path d="{bar}" stroke="{colour}" stroke-opacity=".6"/>')
+    left = 12
     for number, name in enumerate(names):
-        at, colour = LEFT + number * 190, COLOURS[number % len(COLOURS)]
+        colour = COLOURS[number % len(COLOURS)]
         parts.append(
-            f'<path d="M{at} {HEIGHT - 10}h16" stroke="{colour}" stroke-width="2.5"/>'
-            f'<text x="{at + 21}" y="{HEIGHT - 6}" font-size="11">{escape(name)}</text>'
+            f'<path d="M{left} {HEIGHT - 10}h16" stroke="{colour}" stroke-width="2.5"/>'
+            f'<text x="{left + 21}" y="{HEIGHT - 6}" font-size="11">{escape(name)}</text>'
         )
+        left += 40 + 6 * len(name)
     return "\n".join([*parts, "</svg>"]) + "\n"

@@ -39,12 +39,12 @@ def load(out: Path) -> dict[str, dict[int, dict[str, Any]]]:
     return {key: dict(sorted(seeds.items())) for key, seeds in found.items()}
 
 
-def written(figure: Figure) -> str:
-    """`71.2 (68.0 to 74.1)`; the interval is left out where there is none."""
+def written(figure: Figure, name: str = "") -> str:
+    """`71.2 (68.0 to 74.1)`, or the value alone; one digit for what is per cent by its name."""
     largest = max(abs(value) for value in figure)
-    digits = 0 if largest >= 1000 else 1 if largest >= 10 else 2 if largest >= 2 else 3
-    value, low, high = (f"{number:.{digits}f}".replace("-", "\N{MINUS SIGN}") for number in figure)
-    return value if low == value == high else f"{value} ({low} to {high})"
+    digits = 1 if "%" in name or largest >= 10 else 2 if largest >= 2 else 3
+    value, *ends = (f"{number:.{digits}f}".replace("-", "\N{MINUS SIGN}") for number in figure)
+    return f"{value} ({' to '.join(ends)})" if ends else value
 
 
 def table(seeds: Mapping[int, dict[str, Any]]) -> list[str]:
@@ -54,9 +54,9 @@ def table(seeds: Mapping[int, dict[str, Any]]) -> list[str]:
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for name in dict.fromkeys(name for row in seeds.values() for name in row["figures"]):
         own = [row["figures"].get(name) for row in seeds.values()]
-        cells = [written(figure) if figure else "" for figure in own]
+        cells = [written(figure, name) if figure else "" for figure in own]
         if several:
-            cells.append(written(over_seeds([figure for figure in own if figure])))
+            cells.append(written(over_seeds([figure for figure in own if figure]), name))
         lines.append("| " + " | ".join([name, *cells]) + " |")
     return lines
 
@@ -70,7 +70,7 @@ def verdicts(experiment: Experiment, seeds: Mapping[int, dict[str, Any]]) -> lis
             lines.append(f"- {claim.sentence}: not yet measured.")
             continue
         whole = over_seeds(figures)
-        said = f"- {claim.sentence}: **{claim.verdict(whole)}**, {written(whole)} where {claim.above:g} is the bound"
+        said = f"- {claim.sentence}: **{claim.verdict(whole)}**, {written(whole, claim.figure)} where {claim.above:g} is the bound"
         if len(figures) > 1:
             own = sum(claim.verdict(figure) == "shown" for figure in figures)
             said += f"; shown with {own} of {len(figures)} seeds alone"

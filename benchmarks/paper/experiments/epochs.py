@@ -33,19 +33,18 @@ def run(lab: Lab) -> Result:
     )
     preferred = long["epoch"]
     for name, number in (("of the lowest validation loss", lowest), ("preferred by the reward model", preferred)):
-        found.figures[f"epoch {name}"] = [float(number)] * 3
+        found.figures[f"epoch {name}"] = [float(number)]
     # The weights of an earlier epoch, from a run that ends there; the long run kept those of the preferred one.
     early, late = train(lab, lowest)["path"], long["path"]
-    tops, bottoms = zip(*(_losses(lab, path) for path in (late, early)), strict=True)
-    found.figures["validation loss, preferred less lowest"] = ratio_gap(*zip(tops, bottoms, strict=True))
+    found.figures["validation loss, preferred less lowest"] = ratio_gap(_losses(lab, late), _losses(lab, early))
     prompts = lab.prompts()
     drawn = [
         lab.answers(f"epoch-{name}", path, prompts, reward=reward) for name, path in (("late", late), ("early", early))
     ]
     scored = [[row["score"] for (row,) in rows] for rows in drawn]
     seen = [[judge(p, row["text"]).score for p, (row,) in zip(prompts, rows, strict=True)] for rows in drawn]
-    found.figures["reward model's score on held-out prompts, preferred less lowest"] = gap(*scored)
-    found.figures["preferred beats lowest by the judge, %"] = mean(points(*seen), 100)
+    found.figures["reward model's score on held-out prompts, preferred less lowest"] = gap(scored[0], scored[1])
+    found.figures["preferred beats lowest by the judge, %"] = mean(points(seen[0], seen[1]), 100)
     return found
 
 

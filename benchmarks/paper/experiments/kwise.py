@@ -71,7 +71,7 @@ def run(lab: Lab) -> Result:
             name = f"{form}, {'1 epoch' if epochs == 1 else 'all epochs'}"
             found.figures[f"{name}: accuracy, %"] = ratio(*right[form, epochs], 100)
             found.figures[f"{name}: loss, nats a pair"] = ratio(*lost[form, epochs])
-            found.figures[f"{name}: CPU seconds"] = [cpu] * 3
+            found.figures[f"{name}: CPU seconds"] = [cpu]
         found.curves[form] = [[float(at), loss] for at, loss in enumerate(curve, start=1)]
         found.figures[f"{form}: loss, all epochs less 1"] = ratio_gap(lost[form, last], lost[form, 1])
     found.figures["K-wise less pairwise after 1 epoch: accuracy, % points"] = ratio_gap(
