@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,13 @@ def run_one(lab: Any, key: str, out: Path) -> None:
         "curves": {name: [_rounded(point) for point in curve] for name, curve in found.curves.items()},
     }  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
+    path.write_text(as_text(row), encoding="utf-8")
     print(f"seed {lab.seed}, ({key}): {json.dumps(row['cpu_seconds'])}", flush=True)
+
+
+def as_text(row: dict[str, Any]) -> str:
+    """JSON with a line for each figure and each point, so that a difference of two versions can be read."""
+    return re.sub(r"\[([^][{}]*)\]", lambda found: f"[{' '.join(found[1].split())}]", json.dumps(row, indent=1)) + "\n"
 
 
 def _rounded(values: list[float]) -> list[float]:

@@ -40,9 +40,9 @@ def load(out: Path) -> dict[str, dict[int, dict[str, Any]]]:
 
 
 def written(figure: Figure, name: str = "") -> str:
-    """`71.2 (68.0 to 74.1)`, or the value alone; one digit for what is per cent by its name."""
+    """`71.2 (68.0 to 74.1)`, or the value alone; fewer digits for what is per cent by its name."""
     largest = max(abs(value) for value in figure)
-    digits = 1 if "%" in name or largest >= 10 else 2 if largest >= 2 else 3
+    digits = (1 if largest >= 10 else 2 if largest >= 2 else 3) - ("%" in name and largest < 10)
     value, *ends = (f"{number:.{digits}f}".replace("-", "\N{MINUS SIGN}") for number in figure)
     return f"{value} ({' to '.join(ends)})" if ends else value
 
@@ -70,7 +70,7 @@ def verdicts(experiment: Experiment, seeds: Mapping[int, dict[str, Any]]) -> lis
             lines.append(f"- {claim.sentence}: not yet measured.")
             continue
         whole = over_seeds(figures)
-        said = f"- {claim.sentence}: **{claim.verdict(whole)}**, {written(whole, claim.figure)} where {claim.above:g} is the bound"
+        said = f"- {claim.sentence}: **{claim.verdict(whole)}**, {written(whole, claim.figure)}, bound {claim.above:g}"
         if len(figures) > 1:
             own = sum(claim.verdict(figure) == "shown" for figure in figures)
             said += f"; shown with {own} of {len(figures)} seeds alone"

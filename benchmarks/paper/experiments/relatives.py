@@ -47,7 +47,7 @@ def run(lab: Lab) -> Result:
             found.figures[f"{name} beats PPO, %"] = beats(own, answers["PPO"])
         distance = lab.kl(paths[name], paths["SFT"], prompts, own.texts)
         found.figures[f"{name}: KL from SFT, nats a response"] = mean(distance)
-        found.figures[f"{name}: CPU seconds"] = [cost[name.lower().split(" ")[0]]]
+        found.figures[f"{name}: CPU seconds of its training"] = [cost[name.lower().split(" ")[0]]]
     return found
 
 

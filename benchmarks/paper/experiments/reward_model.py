@@ -119,5 +119,7 @@ EXPERIMENT = Experiment(
         Claim("So it does on held-out labelers", "% points for each doubling of the data, held-out labelers"),
         Claim("The reward model beats the SFT model's log-probability", "reward model less log-probability, % points"),
     ),
+    notes="There is little here that a gap between the groups could come from: both are drawn alike, and err far"
+    " more than they differ. InstructGPT's held-out labelers had not gone through its screening.",
     charts=(Chart("Accuracy by rankings", "rankings (logarithmic)", "accuracy, %", ("own", "held-out")),),
 )  # fmt: skip
