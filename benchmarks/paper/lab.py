@@ -1,7 +1,8 @@
 """A seed's trainings: job folders of the real programs, each run once and kept, and what experiments ask of them.
 
-A job's folder is named by its settings and its data, so whatever differs is another job. One that is finished is not
-run again; one that was killed goes on from its last saved state.
+A job's folder is named by its settings and its data (its parents' folders among them, wherever they lie), so whatever
+differs is another job. One that is finished is not run again, also where the whole folder was copied elsewhere; one
+that was killed goes on from its last saved state.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Lab:
         """The finished folder of a job with the starter's preset."""
         config = preset("starter", kind, **{"seed": self.seed, **settings})
         told = json.dumps([config.to_dict(), data], sort_keys=True)
+        told = told.replace(str(self.shared), "").replace(str(ROOT), "")
         folder = self.work / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:10]}"
         if not (folder / "config.json").is_file():
             for key, rows in data.items():
