@@ -43,6 +43,7 @@ def written(figure: Figure, name: str = "") -> str:
     """`71.2 (68.0 to 74.1)`, or the value alone; fewer digits for what is per cent by its name."""
     largest = max(abs(value) for value in figure)
     digits = (1 if largest >= 10 else 2 if largest >= 2 else 3) - ("%" in name and largest < 10)
+    digits = digits if len(figure) > 1 or figure[0] % 1 else 0
     value, *ends = (f"{number:.{digits}f}".replace("-", "\N{MINUS SIGN}") for number in figure)
     return f"{value} ({' to '.join(ends)})" if ends else value
 

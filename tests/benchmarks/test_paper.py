@@ -160,4 +160,4 @@ def test_the_page_says_what_the_results_say(tmp_path: Path) -> None:
     assert (tmp_path / "results.md").read_text() == Path("docs/results.md").read_text()
     several = table({1: {"figures": {"x": [1.0, 0.5, 1.5]}}, 2: {"figures": {"x": [3.0, 2.5, 3.5], "y": [1]}}})
     assert several[0] == "|  | seed 1 | seed 2 | all seeds |"
-    assert several[3].startswith("| y |  | 1.000 | 1.000 |")
+    assert several[3].startswith("| y |  | 1 | 1 |")
