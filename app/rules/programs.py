@@ -32,7 +32,6 @@ class Program:
     subject: str = ""  # the name where a sentence begins with it, if it is another one
     about: str = ""
     settings: tuple[str, ...] = ()  # those that a project's form shows
-    weighs: bool = True  # whether it reads what a row weighs; else it is given no AI rows beside people's
 
     @property
     def needs_reward_model(self) -> bool:
@@ -104,7 +103,7 @@ PROGRAMS: dict[str, Program] = {
             ),
             ("accuracy", mark("held-out accuracy")),
             about=mark("Learns from the rankings themselves (or IPO, SLiC, KTO by its loss). Needs no reward model."),
-            settings=("loss", "beta", "epochs", "batch_size", "lr", "max_length"), weighs=False,
+            settings=("loss", "beta", "epochs", "batch_size", "lr", "max_length"),
         ),
         Program(
             "rejection", "rejection", rounds.IMPROVEMENT, mark("Rejection sampling"),

@@ -78,8 +78,6 @@ def _prepare_training(session: Session, job: Job, data: Path) -> dict[str, Any]:
         if job.spec.get(name) is not None:
             _copy_snapshot(session, job.spec[name], data)
     program = PROGRAMS[job.kind]
-    if not program.weighs:
-        _leave_out_ai(data / "rankings.jsonl")
     if program.reads == POLICY_DATA:
         _write_lines(data / "prompts.jsonl", _training_prompts(session, job.project_id))
     return {setting: _path(session, job.spec[place]) for setting, place in program.models}
@@ -124,14 +122,6 @@ def _copy_snapshot(session: Session, snapshot_id: int, data: Path) -> None:
     if not source.exists():
         raise NotFound(f"The file of snapshot {snapshot_id} is gone from the artifacts folder.")
     shutil.copyfile(source, data / source.name)
-
-
-def _leave_out_ai(path: Path) -> None:
-    """Keep people's rows alone, where there are any: a model's would count as much as theirs."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if not json.loads(line).get("ai")]
-    if kept and len(kept) < len(lines):
-        path.write_text("".join(kept), encoding="utf-8")
 
 
 def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
