@@ -50,7 +50,7 @@ NAMES = {
     "far_too_short": mark("far too short"),
     "pasted": mark("pasted"),
 }
-CHECKPOINTS = {"base": mark("Base model"), "judge": mark("Judge")}  # that no program made
+FROM_ELSEWHERE = {"base": mark("Base model"), "judge": mark("Judge")}  # checkpoints that no job made
 
 
 def named(key: str | None) -> str:
@@ -62,7 +62,7 @@ def named(key: str | None) -> str:
 
 def kind_name(kind: str) -> str:
     """What a kind of job or checkpoint is called."""
-    return gettext(PROGRAMS[kind].name if kind in PROGRAMS else CHECKPOINTS[kind])
+    return gettext(PROGRAMS[kind].name if kind in PROGRAMS else FROM_ELSEWHERE[kind])
 
 
 def kind_subject(kind: str) -> str:

@@ -20,31 +20,24 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.village import (
+    EVALUATION_SEED,
+    LABELERS,
+    by_prompt,
+    people,
+    prompt_row,
+    ranking_row,
+    read_rows,
+    spread,
+    write_rows,
+)
 from starter.judge import Judgment
 from starter.prompts import Prompt, all_prompts
 from starter.referee import compare, judge_all, parts
 from training.config import preset
 
 ROOT = Path(__file__).parents[1]
-LABELERS = 8
-EVALUATION_SEED = 977
 STAGES = ("sft", "sample", "reward", "ppo", "evaluate")
-
-
-def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    """A JSONL file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSONL file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def prompt_row(prompt: Prompt, split: str = "train") -> dict[str, Any]:
-    """A row of `prompts.jsonl`."""
-    return {"id": prompt.id, "messages": prompt.messages, "split": split}
 
 
 class Circle:
@@ -104,34 +97,16 @@ class Circle:
 
     def _chosen_prompts(self) -> list[Prompt]:
         """Prompts to rank: spread evenly over the training prompts, plus all validation prompts."""
-        train = all_prompts("train")
-        count = min(self.arguments.rankings, len(train))
-        return [train[at * len(train) // count] for at in range(count)] + all_prompts("validation")
+        return spread(all_prompts("train"), self.arguments.rankings) + all_prompts("validation")
 
     def reward(self) -> None:
         """Simulated labelers, a prompt each, rank the samples; the reward model learns from them."""
-        from starter.labelers import SimulatedTaste
-
-        people = [SimulatedTaste(self.seed * 1000 + number) for number in range(LABELERS)]
-
-        texts: dict[str, list[dict[str, Any]]] = {}
-        for row in read_rows(self.work / "sample" / "completions.jsonl"):
-            texts.setdefault(row["prompt_id"], []).append(row)
-        rankings = []
-        for number, prompt in enumerate(self._chosen_prompts()):
-            drawn = sorted(texts[prompt.id], key=lambda row: row["index"])
-            said = people[number % LABELERS].rank(prompt.messages, [row["text"] for row in drawn])
-            ranks = [1 + next(at for at, tier in enumerate(said.tiers) if place in tier) for place in range(len(drawn))]
-            names = [f"{prompt.id}-{row['index']}" for row in drawn]
-            rankings.append(
-                {
-                    "id": f"ranking-{number:05d}", "prompt_id": prompt.id, "messages": prompt.messages,
-                    "responses": [{"id": name, "text": row["text"], "checkpoint": "sft", "sampling": {},
-                                   "seed": row["seed"]} for name, row in zip(names, drawn, strict=True)],
-                    "ranks": ranks, "simulated": True, "split": prompt.split,
-                    "ratings": {name: {"overall": rating} for name, rating in zip(names, said.ratings, strict=True)},
-                }
-            )  # fmt: skip
+        labelers = people(self.seed)
+        drawn = by_prompt(read_rows(self.work / "sample" / "completions.jsonl"))
+        rankings = [
+            ranking_row(f"ranking-{number:05d}", prompt, drawn[prompt.id], labelers[number % LABELERS])
+            for number, prompt in enumerate(self._chosen_prompts())
+        ]
         demonstrations = read_rows(self.work / "sft" / "data" / "demonstrations.jsonl")
         data = {"rankings": rankings, "demonstrations": demonstrations}
         self.run("reward", "reward", data, model=str(self.work / "sft" / "checkpoint"))

@@ -39,18 +39,19 @@ LR = 1e-6
 # -- what every comparison needs -----------------------------------------------------------------------------
 
 
-def make_base(folder: Path) -> Path:
+def make_base(folder: Path, vocabulary: int = VOCABULARY, **sizes: int) -> Path:
     """A Llama of 5 million parameters with random weights, and a tokenizer of whole words w3, w4, ..."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=VOCABULARY, hidden_size=256, num_hidden_layers=5, num_attention_heads=8, intermediate_size=704,
-        max_position_embeddings=512, eos_token_id=0, pad_token_id=1, bos_token_id=None,
-    )  # fmt: skip
+    config = LlamaConfig(**{
+        "vocab_size": vocabulary, "hidden_size": 256, "num_hidden_layers": 5, "num_attention_heads": 8,
+        "intermediate_size": 704, "max_position_embeddings": 512, "eos_token_id": 0, "pad_token_id": 1,
+        "bos_token_id": None, **sizes,
+    })  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
-    words = ["<|end|>", "<|pad|>", "<|unk|>", *(f"w{at}" for at in range(3, VOCABULARY))]
+    words = ["<|end|>", "<|pad|>", "<|unk|>", *(f"w{at}" for at in range(3, vocabulary))]
     tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, unk_token="<|unk|>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.add_special_tokens(words[:3])

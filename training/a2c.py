@@ -36,9 +36,11 @@ class A2C(PolicyGradient[A2CConfig]):
         """7. Advantages and returns; with lambda 1, the reward to go less the value."""
         estimate_advantages(rollout, self.config)
 
-    def losses(self, batch: Packed, stored: dict[str, Tensor], moves: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    def losses(
+        self, batch: Packed, stored: dict[str, Tensor], new: Tensor | None, values: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """-A log pi and the squared error of the values, summed over tokens."""
-        new, _, values = self.updater.module(batch, self.config.temperature, policy=moves)
+        assert values is not None
         errors = squared_error(values, stored["returns"])
         loss: Tensor = self.config.vf_coef * errors.sum()
         reported = {"loss/value": errors.detach().sum()}

@@ -22,15 +22,18 @@ class GRPO(PolicyGradient[GRPOConfig]):
     """Clipped updates on advantages within a group, with the KL as a loss."""
 
     per_response = True
+    within_group = True
 
     def advantages(self, rollout: Rollout) -> None:
         """7. The group's normalised scores, without KL (section 4.1.2)."""
         advantages = group_normalise(rollout.scores, rollout.owners)
         rollout.keep("advantages", advantages.unsqueeze(1) * rollout.mask)
 
-    def losses(self, batch: Packed, stored: dict[str, Tensor], moves: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    def losses(
+        self, batch: Packed, stored: dict[str, Tensor], new: Tensor | None, values: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Eq. 3: the mean over a response's tokens of surrogate and KL, summed over responses."""
-        new = self.updater.module(batch, self.config.temperature)[0]
+        assert new is not None
         losses, ratio, clipped = policy_loss(new, stored["old"], stored["advantages"], self.config.cliprange)
         kl = kl_k3(new, stored["reference"])
         share = 1.0 / batch.lengths[batch.owner]

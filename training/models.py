@@ -190,10 +190,14 @@ def lm_logits(model: Model, hidden: Tensor) -> Tensor:
     return model.get_output_embeddings()(hidden).float()  # type: ignore[no-any-return]
 
 
-def response_logprobs(model: Model, batch: Packed, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Log-probability and entropy of every response token, [N] twice; the LM head runs on these positions only."""
+def response_logprobs(
+    model: Model, batch: Packed, temperature: float = 1.0, entropy: bool = False
+) -> tuple[Tensor, Tensor | None]:
+    """Log-probability and, if wanted, entropy of every response token, [N]; the LM head runs at these places only."""
     logits = lm_logits(model, hidden_states(model.base_model, batch).index_select(0, batch.source))
-    return token_logprobs(logits / temperature, batch.targets)
+    if temperature != 1:
+        logits = logits / temperature
+    return token_logprobs(logits, batch.targets, entropy)
 
 
 class LanguageModel(nn.Module):
@@ -203,9 +207,9 @@ class LanguageModel(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, batch: Packed, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-        """Log-probability and entropy of every response token, [N] twice."""
-        return response_logprobs(self.model, batch, temperature)
+    def forward(self, batch: Packed, temperature: float = 1.0, entropy: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Log-probability and, if wanted, entropy of every response token, [N]."""
+        return response_logprobs(self.model, batch, temperature, entropy)
 
 
 def mean_logprobs(logprobs: Tensor, batch: Packed) -> Tensor:

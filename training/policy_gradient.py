@@ -39,6 +39,7 @@ from training.reward_model import RewardModel, load_reward_model
 from training.rl_math import adapt_kl_coef, end_penalty, kl_penalty_rewards
 
 C = TypeVar("C", bound=PolicyGradientConfig)
+PER_RESPONSE = ("objective/kl", "objective/rlhf_reward")  # metrics that are means over responses; of losses it depends
 
 
 @dataclass
@@ -50,6 +51,7 @@ class Group:
     ended: list[bool]
     per_token: dict[str, Tensor] = field(default_factory=dict)
     scores: Tensor = field(default_factory=lambda: torch.empty(0))
+    final_scores: Tensor = field(default_factory=lambda: torch.empty(0))  # after the penalty for a missing end
 
     @property
     def width(self) -> int:
@@ -62,9 +64,15 @@ class Group:
         return sum(len(response) for response in self.responses)
 
 
+def give(groups: Sequence[Group], name: str, flat: Tensor) -> None:
+    """Give each group its part of a per-token value, [N], under a name."""
+    for group, part in zip(groups, torch.split(flat, [group.tokens for group in groups]), strict=True):
+        group.per_token[name] = part
+
+
 @dataclass
 class Rollout:
-    """All responses of an iteration in padded form: R of them, L the longest's tokens."""
+    """All responses of an iteration (or, of `one_step`, a microbatch) padded: R of them, L the longest's tokens."""
 
     lengths: Tensor  # [R]
     owners: Tensor  # [R], the number of the prompt
@@ -80,9 +88,7 @@ class Rollout:
 
     def keep(self, name: str, values: Tensor) -> None:
         """Give each group its part of [R, L] values under a name."""
-        parts = torch.split(values[self.mask.bool()], [group.tokens for group in self.groups])
-        for group, part in zip(self.groups, parts, strict=True):
-            group.per_token[name] = part
+        give(self.groups, name, values[self.mask.bool()])
 
 
 class Actor(nn.Module):
@@ -94,10 +100,10 @@ class Actor(nn.Module):
         self.value = value
 
     def forward(
-        self, batch: Packed, temperature: float, policy: bool = True, value: bool = True
+        self, batch: Packed, temperature: float, policy: bool = True, value: bool = True, entropy: bool = False
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Log-probabilities, entropies, and the value of the state *before* each response token; [N] each."""
-        logprobs, entropies = self.policy(batch, temperature) if policy else (None, None)
+        logprobs, entropies = self.policy(batch, temperature, entropy) if policy else (None, None)
         values = None
         if value and self.value is not None:
             hidden = hidden_states(self.value.backbone, batch).index_select(0, batch.source)
@@ -143,6 +149,7 @@ class PolicyGradient(Generic[C]):
 
     value_lr = 0.0
     per_response = False  # whether a step's loss is a mean over responses (RLOO, GRPO) and not over their tokens
+    within_group = False  # whether advantages depend on the prompt's own samples alone, and on no value network
 
     def value_network(self) -> RewardModel | None:
         """A network that trains beside the policy; none unless the algorithm has one."""
@@ -152,13 +159,24 @@ class PolicyGradient(Generic[C]):
         """7. What each token is worth: `rollout.keep("advantages", [R, L])`."""
         raise NotImplementedError
 
-    def losses(self, batch: Packed, stored: dict[str, Tensor], moves: bool) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a microbatch, summed over its tokens, and sums to report."""
+    def losses(
+        self, batch: Packed, stored: dict[str, Tensor], new: Tensor | None, values: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a microbatch, summed over its tokens, and sums to report.
+
+        `new` [N] are the policy's log-probabilities, None while it does not move; `values` [N] are the value network's.
+        """
         raise NotImplementedError
 
     def moves(self, iteration: int) -> bool:
         """Whether the policy learns in this iteration."""
         return True
+
+    @property
+    def one_step(self) -> bool:
+        """Whether a rollout's only step does 4, 6 and 7 by its own forward, which spares one over the whole rollout."""
+        config = self.config
+        return self.within_group and config.inner_epochs == 1 and config.minibatch_size == config.batch_size
 
     # -- data ------------------------------------------------------------------------------------------------
 
@@ -261,37 +279,37 @@ class PolicyGradient(Generic[C]):
         `plan` is the first epoch's minibatches: computed in the same microbatches, the first ratio is exactly 1.
         """
         micros = [micro for minibatch in plan for micro in minibatch]
-        entropy = 0.0
         for micro, judged in zip(micros, self.ranks.map(micros, lambda micro: self.judge(groups, micro)), strict=True):
-            entropy += judged.pop("entropy").sum().item()
             chosen = [groups[at] for at in micro]
-            for group, part in zip(
-                chosen, torch.split(judged.pop("scores"), [len(g.responses) for g in chosen]), strict=True
-            ):
+            sizes = [len(group.responses) for group in chosen]
+            for group, part in zip(chosen, torch.split(judged.pop("scores"), sizes), strict=True):
                 group.scores = part.to(self.device)
             for name, flat in judged.items():
-                for group, part in zip(chosen, torch.split(flat, [g.tokens for g in chosen]), strict=True):
-                    group.per_token[name] = part.to(self.device)
-        rollout, metrics = self.rewards(groups)
-        self.advantages(rollout)
-        return {**metrics, "objective/entropy": entropy / sum(group.tokens for group in groups)}
+                give(chosen, name, flat.to(self.device))
+        metrics = self.penalise(groups)
+        if self.one_step:
+            return metrics
+        found = self.appraise(groups).items()
+        return {**metrics, **{name: value.item() / self.counted(name, groups) for name, value in found}}
 
     def judge(self, groups: Sequence[Group], micro: list[int]) -> dict[str, Tensor]:
         """Log-probabilities, values and scores of a microbatch, before anything is learnt from it."""
         config = self.config
         batch = self.pack([groups[at] for at in micro])
+        judged: dict[str, Tensor] = {}
         with autocast(self.device, config.precision):
             # 4. The trainer computes log-probabilities itself, for policy and reference alike (details 5 and 20).
-            old, entropy, values = self.updater.module(batch, config.temperature)
-            reference = self._reference_logprobs(batch, config.temperature)
+            if not self.one_step:
+                old, entropies, values = self.updater.module(batch, config.temperature, entropy=True)
+                judged = {"old": old, "entropy": entropies, **({} if values is None else {"values": values})}
+            judged["reference"] = reference = self._reference_logprobs(batch, config.temperature)
             # 5. The score reads query and response together, as in the reward model's training (detail 1).
             feature = None
             if self.reward.uses_logprob:
                 own = reference if self.sft is None else response_logprobs(self.sft, batch)[0]
                 feature = mean_logprobs(own, batch)
-            scores = self.reward(batch, feature)
-        judged = {"entropy": entropy, "scores": scores, "old": old, "reference": reference}
-        return judged if values is None else {**judged, "values": values}
+            judged["scores"] = self.reward(batch, feature)
+        return judged
 
     def _reference_logprobs(self, batch: Packed, temperature: float) -> Tensor:
         if self.reference is not None:
@@ -300,30 +318,48 @@ class PolicyGradient(Generic[C]):
             logprobs: Tensor = self.updater.module(batch, temperature, value=False)[0]
         return logprobs
 
-    def rewards(self, groups: Sequence[Group]) -> tuple[Rollout, dict[str, float]]:
-        """6. The score, and the KL to the reference in the reward, over the whole rollout."""
-        config = self.config
-        lengths = torch.tensor([len(y) for group in groups for y in group.responses], device=self.device)
-        real = length_mask(lengths).float()
+    def penalise(self, groups: Sequence[Group]) -> dict[str, float]:
+        """The penalty for a missing end, which knows the lowest score of the rollout (detail 9)."""
         raw = torch.cat([group.scores for group in groups])
         ended = torch.tensor([end for group in groups for end in group.ended], device=self.device)
-        scores = end_penalty(raw, ended, config.missing_eos_penalty)
+        final = end_penalty(raw, ended, self.config.missing_eos_penalty)
+        for group, part in zip(groups, torch.split(final, [len(group.responses) for group in groups]), strict=True):
+            group.final_scores = part
+        return {
+            "objective/scores": raw.mean().item(),
+            "response/tokens": sum(group.tokens for group in groups) / len(raw),
+            "response/ended": ended.float().mean().item(),
+        }
+
+    def appraise(self, groups: Sequence[Group]) -> dict[str, Tensor]:
+        """6. and 7. for these groups, whose log-probabilities are known; returns sums to report."""
+        rollout = self.rewards(groups)
+        self.advantages(rollout)
+        return {
+            "objective/kl": rollout.kl.sum(),
+            "objective/rlhf_reward": (rollout.scores - self.kl_coef * rollout.kl).sum(),
+            "objective/entropy": torch.cat([group.per_token.pop("entropy") for group in groups]).sum(),
+        }
+
+    def rewards(self, groups: Sequence[Group]) -> Rollout:
+        """6. The score, and the KL to the reference in the reward."""
+        lengths = torch.tensor([len(y) for group in groups for y in group.responses], device=self.device)
+        real = length_mask(lengths).float()
+        scores = torch.cat([group.final_scores for group in groups])
         old, reference = (
             pad_flat(torch.cat([group.per_token[name] for group in groups]), lengths) for name in ("old", "reference")
         )
-        kl = ((old - reference) * real).sum(1)
         owners = [number for number, group in enumerate(groups) for _ in group.responses]
-        rollout = Rollout(
-            lengths=lengths, owners=torch.tensor(owners, device=self.device), mask=real, scores=scores, kl=kl,
-            rewards=kl_penalty_rewards(old, reference, scores, real, self.kl_coef), groups=groups,
+        return Rollout(
+            lengths=lengths, owners=torch.tensor(owners, device=self.device), mask=real, scores=scores,
+            kl=((old - reference) * real).sum(1), groups=groups,
+            rewards=kl_penalty_rewards(old, reference, scores, real, self.kl_coef),
         )  # fmt: skip
-        return rollout, {
-            "objective/kl": kl.mean().item(),
-            "objective/scores": raw.mean().item(),
-            "objective/rlhf_reward": (scores - self.kl_coef * kl).mean().item(),
-            "response/tokens": lengths.float().mean().item(),
-            "response/ended": ended.float().mean().item(),
-        }
+
+    def counted(self, name: str, groups: Sequence[Group]) -> int:
+        """What the sum of a metric is divided by: responses, or their tokens."""
+        responses = self.per_response if name.startswith("loss/") else name in PER_RESPONSE
+        return sum(len(group.responses) if responses else group.tokens for group in groups)
 
     def update(self, groups: Sequence[Group], plan: list[list[list[int]]], iteration: int) -> dict[str, float]:
         """8. Updates over the rollout, `inner_epochs` times; returns the means over its minibatches."""
@@ -350,27 +386,20 @@ class PolicyGradient(Generic[C]):
     ) -> dict[str, float]:
         """9. One optimiser step on one minibatch: policy, value and (PPO-ptx) pretraining gradients together."""
         config, moves = self.config, self.moves(iteration)
-        tokens = sum(groups[at].tokens for micro in minibatch for at in micro)
-        responses = sum(len(groups[at].responses) for micro in minibatch for at in micro)
-        count = responses if self.per_response else tokens
+        together = [groups[at] for micro in minibatch for at in micro]
+        count = self.counted("loss/policy", together)
         ptx = self.ptx_batch(step) if moves and self.ptx else []
         sums: dict[str, Tensor] = {}
         self.updater.module.train(config.train_mode())
         dealt = self.ranks.deal(minibatch)
         for number, (micro, weight) in enumerate(dealt, start=1):
-            chosen = [groups[at] for at in micro]
-            batch = self.pack(chosen)
-            stored = {name: torch.cat([group.per_token[name] for group in chosen]) for name in chosen[0].per_token}
             with self.updater.microbatch(last=number == len(dealt) and not ptx):
                 with autocast(self.device, config.precision):
-                    loss, reported = self.losses(batch, stored, moves)
+                    loss, reported = self.loss_of([groups[at] for at in micro], moves)
                 self.updater.backward(weight * loss / count)
             for name, total in reported.items():
                 sums[name] = sums.get(name, torch.zeros(())) + weight * total.detach().cpu()
-        metrics = {
-            name: self.ranks.sum(total).item() / (count if name.startswith("loss/") else tokens)
-            for name, total in sums.items()
-        }
+        metrics = {name: self.ranks.sum(total).item() / self.counted(name, together) for name, total in sums.items()}
         if ptx:
             metrics["loss/ptx"] = self.ptx_backward(ptx)
         metrics.update(self.updater.step(share))
@@ -379,6 +408,21 @@ class PolicyGradient(Generic[C]):
                 for name, parameter in self._moving().items():
                     self.ema[name].lerp_(parameter, 1 - config.ema)
         return metrics
+
+    def loss_of(self, groups: Sequence[Group], moves: bool) -> tuple[Tensor, dict[str, Tensor]]:
+        """Forward and loss of a microbatch, and sums to report."""
+        batch = self.pack(groups)
+        reported: dict[str, Tensor] = {}
+        new, entropies, values = self.updater.module(
+            batch, self.config.temperature, policy=moves, entropy=self.one_step
+        )
+        if self.one_step:
+            give(groups, "old", new.detach())
+            give(groups, "entropy", entropies)
+            reported = self.appraise(groups)
+        stored = {name: torch.cat([group.per_token[name] for group in groups]) for name in groups[0].per_token}
+        loss, more = self.losses(batch, stored, new, values)
+        return loss, {**reported, **more}
 
     def ptx_batch(self, step: int) -> list[list[int]]:
         """The pretraining texts of an optimiser step, a pure function of the seed."""

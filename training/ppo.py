@@ -48,7 +48,9 @@ class PPO(PolicyGradient[PPOConfig]):
             advantages = masked_whiten(advantages, real)
         rollout.keep("advantages", advantages)
 
-    def losses(self, batch: Packed, stored: dict[str, Tensor], moves: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    def losses(
+        self, batch: Packed, stored: dict[str, Tensor], new: Tensor | None, values: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """The clipped surrogate (eq. 7) and the clipped value loss, summed over tokens.
 
         PPO eq. 9 with c1 = vf_coef and c2 = 0, no entropy bonus; the value loss carries a half.
@@ -56,7 +58,6 @@ class PPO(PolicyGradient[PPOConfig]):
         config = self.config
         loss = torch.zeros((), device=self.device)
         reported: dict[str, Tensor] = {}
-        new, _, values = self.updater.module(batch, config.temperature, policy=moves)
         if new is not None:
             losses, ratio, clipped = policy_loss(new, stored["old"], stored["advantages"], config.cliprange)
             loss = loss + losses.sum()

@@ -216,14 +216,15 @@ def fit_weight(
     return weight
 
 
-def token_logprobs(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Log-probability of each target and entropy of each distribution. logits [N, V], targets [N]; returns [N] twice.
+def token_logprobs(logits: Tensor, targets: Tensor, entropy: bool = False) -> tuple[Tensor, Tensor | None]:
+    """Log-probability of each target and, if wanted, entropy of each distribution; logits [N, V], targets and both [N].
 
     The caller has divided the logits by the sampling temperature (detail 5).
     In float32 whatever comes in: ratios of low-precision log-probabilities are noise.
     """
     logs = F.log_softmax(logits.float(), dim=-1)
     chosen = logs.gather(1, targets.unsqueeze(1)).squeeze(1)
+    if not entropy:
+        return chosen, None
     with torch.no_grad():
-        entropy = -(logs.exp() * logs).sum(-1)
-    return chosen, entropy
+        return chosen, -(logs.exp() * logs).sum(-1)

@@ -23,15 +23,18 @@ class RLOO(PolicyGradient[RLOOConfig]):
     """REINFORCE with the prompt's other samples as the baseline, one step a rollout."""
 
     per_response = True
+    within_group = True
 
     def advantages(self, rollout: Rollout) -> None:
         """7. The return of the response, KL included, less the mean of the others; the same for all its tokens."""
         returns = rollout.rewards.sum(1)
         rollout.keep("advantages", group_baseline(returns, rollout.owners).unsqueeze(1) * rollout.mask)
 
-    def losses(self, batch: Packed, stored: dict[str, Tensor], moves: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    def losses(
+        self, batch: Packed, stored: dict[str, Tensor], new: Tensor | None, values: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """-A log pi(y | x), summed over responses: the tokens' log-probabilities add up to the response's."""
-        new = self.updater.module(batch, self.config.temperature)[0]
+        assert new is not None
         losses = reinforce_loss(new, stored["advantages"])
         return losses.sum(), {
             "loss/policy": losses.detach().sum(),

@@ -82,6 +82,22 @@ def batch_loss(
     return -logprobs.sum(), len(logprobs)
 
 
+def update(updater: Updater, rows: Sequence[Conversation], share: float, config: SFTConfig) -> dict[str, float]:
+    """One optimiser step on these conversations at `share` of the peak learning rate; returns the metrics."""
+    ranks = updater.ranks
+    updater.module.train(config.train_mode(config.dropout))
+    tokens = sum(row.learnt for row in rows)
+    total = torch.zeros(1)
+    dealt = ranks.deal(micro_rows(rows, config))
+    for number, (micro, weight) in enumerate(dealt, start=1):
+        with updater.microbatch(last=number == len(dealt)):
+            loss, _ = batch_loss(updater.module, micro, config)
+            updater.backward(weight * loss / tokens)
+        total += weight * loss.item()
+    norms = updater.step(share)
+    return {"loss": ranks.sum(total).item() / tokens, "lr": config.lr * share, **norms}
+
+
 @torch.no_grad()
 def validation_loss(model: Model, rows: list[Conversation], config: SFTConfig, ranks: Ranks) -> float:
     """Mean cross-entropy per token of an answer, in nats, with dropout off."""
@@ -129,21 +145,10 @@ def fine_tune(job: Job[C], ranks: Ranks) -> dict[str, Any]:
 
     # 4. Epochs: batches of like length in an order that the seed and the epoch decide.
     while step < steps:
-        updater.module.train(config.train_mode(config.dropout))
-        rows = [train[row] for row in epochs.batch(step)]
-        tokens = sum(row.learnt for row in rows)
-        total = torch.zeros(1)
-        dealt = ranks.deal(micro_rows(rows, config))
-        for number, (micro, weight) in enumerate(dealt, start=1):
-            with updater.microbatch(last=number == len(dealt)):
-                loss, _ = batch_loss(updater.module, micro, config)
-                updater.backward(weight * loss / tokens)
-            total += weight * loss.item()
         share = learning_rate(step, steps, config)
-        norms = updater.step(share)
+        metrics = update(updater, [train[row] for row in epochs.batch(step)], share, config)
         step += 1
-        mean = ranks.sum(total).item() / tokens
-        metrics = {"loss": mean, "lr": config.lr * share, **norms, "epoch": step / len(epochs)}
+        metrics["epoch"] = step / len(epochs)
 
         # 5. After each epoch the validation loss (it overfits after the first while preference still improves), and
         #    where there is a reward model, what it says of samples.

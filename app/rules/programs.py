@@ -112,8 +112,8 @@ PROGRAMS: dict[str, Program] = {
             about=mark("Fine-tunes on the best of N samples, chosen by the reward model."),
             settings=("best_of", "samples_per_prompt", "epochs", "batch_size", "lr", "temperature", "max_new_tokens"),
         ),
-        Program("ai_ranking", "rlaif", "", mark("AI ranking"), (("judge", "judge"),), RANKING_DATA),
-        Program("ai_revision", "critique", "", mark("AI revision"), (("judge", "judge"),), POLICY_DATA),
+        Program("ai_ranking", "rlaif", "", mark("AI ranking"), (("judge", "judge"),), ""),
+        Program("ai_revision", "critique", "", mark("AI revision"), (("judge", "judge"),), ""),
     )
 }  # fmt: skip
 
@@ -149,8 +149,7 @@ def kinds_of_phase(phase: str) -> tuple[str, ...]:
 
 def weighs_ai_labels(kind: str) -> bool:
     """Whether a training learns from people's labels, beside which a model's weigh what the project says."""
-    program = PROGRAMS[kind]
-    return bool(program.phase) and program.reads in (RANKING_DATA, DEMONSTRATION_DATA)
+    return PROGRAMS[kind].reads in (RANKING_DATA, DEMONSTRATION_DATA)
 
 
 def trains_reward_model(algorithm: str, extra: bool) -> bool:

@@ -48,8 +48,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     kind: {setting: "x" for setting, _place in program.models} for kind, program in PROGRAMS.items()
 }
 GIVEN["sampling"] = {"policies": [{"name": "x", "path": "x"}], "reward_model": "x"}
-for _kind in ("ai_ranking", "ai_revision"):
-    GIVEN[_kind]["principles"] = ["x"]
+GIVEN["ai_ranking"]["principles"] = GIVEN["ai_revision"]["principles"] = ["x"]
 
 
 MOST_USE_CASE_TEXTS, LONGEST_USE_CASE_TEXT = 100, 1000

@@ -29,6 +29,13 @@ def test_a_row_names_settings_that_its_program_has(kind: str) -> None:
     assert program.headline[0] in ("", *(metric for metric, _ in program.curves))
 
 
+def test_what_learns_from_labels_can_weigh_those_of_a_model() -> None:
+    weighing = [kind for kind in PROGRAMS if programs.weighs_ai_labels(kind)]
+    assert weighing == ["sft", "reward", "dpo"]
+    for kind in weighing:
+        assert "ai_weight" in {row["name"] for row in CONFIGS[PROGRAMS[kind].module].describe()}
+
+
 def test_only_dpo_learns_without_a_reward_model() -> None:
     assert [kind for kind in ALGORITHMS if not programs.trains_reward_model(kind, extra=False)] == ["dpo"]
     assert programs.trains_reward_model("dpo", extra=True)

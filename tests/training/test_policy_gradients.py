@@ -101,17 +101,18 @@ def trainer(kind: str, planted: Path, make_job: Any, **changes: Any) -> PolicyGr
 
 
 def rolled(which: PolicyGradient[Any]) -> list[Group]:
-    """The first rollout, judged."""
+    """The first rollout, judged and appraised."""
     groups = which.rollout(0)
     which.experience(groups, which.minibatches(groups, 0, 0))
+    if which.one_step:
+        which.loss_of(groups, True)
     return groups
 
 
 def gradients(which: PolicyGradient[Any], groups: list[Group]) -> dict[str, Tensor]:
     """Of the loss of all groups in one microbatch."""
     which.updater.optimiser.zero_grad()
-    stored = {name: torch.cat([group.per_token[name] for group in groups]) for name in groups[0].per_token}
-    loss, _ = which.losses(which.pack(groups), stored, True)
+    loss, _ = which.loss_of(groups, True)
     loss.backward()  # type: ignore[no-untyped-call]
     return {name: p.grad.clone() for name, p in which.actor.named_parameters() if p.grad is not None}
 
@@ -157,7 +158,7 @@ def test_rloo_follows_the_papers_estimator(folders: dict[str, Path], planted: Pa
     which = trainer("rloo", planted, make_job, kl_coef=0.5, reference=str(folders["llama"]))
     groups = rolled(which)
     total = torch.zeros(())
-    shown = which.rewards(groups)[0].scores.split(4)
+    shown = which.rewards(groups).scores.split(4)
     for group, scores in zip(groups, shown, strict=True):
         new = [row.sum() for row in sequence_logprobs(which, group)]
         own = [row.detach() for row in new]
@@ -180,7 +181,7 @@ def test_grpo_minimises_the_papers_objective(folders: dict[str, Path], planted: 
         for weight in which.actor.parameters():
             weight.add_(0.02 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(weight.numel())))
     total, clipped = 0.0, 0
-    shown = which.rewards(groups)[0].scores.split(4)
+    shown = which.rewards(groups).scores.split(4)
     for group, scores in zip(groups, shown, strict=True):
         sizes = [len(y) for y in group.responses]
         advantages = (scores - scores.mean()) / (scores.std() + 1e-4)
@@ -190,8 +191,7 @@ def test_grpo_minimises_the_papers_objective(folders: dict[str, Path], planted: 
             surrogate = torch.minimum(ratio * advantages[at], ratio.clamp(0.8, 1.2) * advantages[at])
             clipped += int((surrogate != ratio * advantages[at]).sum())
             total -= float((surrogate - 0.3 * (gap.exp() - gap - 1)).mean()) / 16
-    stored = {name: torch.cat([group.per_token[name] for group in groups]) for name in groups[0].per_token}
-    loss, reported = which.losses(which.pack(groups), stored, True)
+    loss, reported = which.loss_of(groups, True)
     assert clipped > 0
     assert float(loss) / 16 == pytest.approx(total, rel=1e-3)
     assert float(reported["loss/policy"] + 0.3 * reported["loss/kl"]) / 16 == pytest.approx(total, rel=1e-3)
@@ -204,11 +204,31 @@ def test_before_the_first_step_the_ratio_is_1_and_the_kl_0(
     which = trainer(kind, planted, make_job, temperature=0.9)
     groups = which.rollout(0)
     plan = which.minibatches(groups, 0, 0)
-    assert which.experience(groups, plan)["objective/kl"] == 0
-    first = which.step(groups, plan[0], 0, 0, 1.0)
+    first = {**which.experience(groups, plan), **which.step(groups, plan[0], 0, 0, 1.0)}
+    assert first["objective/kl"] == 0
     assert first["policy/ratio"] == pytest.approx(1, abs=1e-7)
     assert first.get("loss/kl", 0.0) == 0
     assert first.get("policy/clipfrac", 0.0) == 0
+
+
+@pytest.mark.parametrize("kind", ["rloo", "grpo"])
+def test_one_step_a_rollout_learns_the_same_without_a_forward_of_its_own_before(
+    kind: str, folders: dict[str, Path], planted: Path, make_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"inner_epochs": 1, "reference": str(folders["llama"]), "kl_coef": 0.3, "micro_batch_tokens": 150}
+    found = []
+    for shared in (True, False):
+        name = f"{kind}-{shared}"
+        which = trainer(kind, planted, lambda config, _, name=name, **data: make_job(config, name, **data), **settings)
+        monkeypatch.setattr(type(which), "within_group", shared)
+        assert which.one_step is shared
+        metrics = [which.iterate(iteration) for iteration in range(2)]
+        found.append((metrics, [weight.detach() for weight in which.actor.parameters()]))
+    (own, weights), (before, expected) = found
+    for one, other in zip(own, before, strict=True):
+        assert one == {name: pytest.approx(value, rel=1e-4, abs=1e-6) for name, value in other.items()}
+    for weight, same in zip(weights, expected, strict=True):
+        torch.testing.assert_close(weight, same, atol=1e-6, rtol=1e-5)
 
 
 def test_the_scores_of_grpo_hold_no_kl_and_those_of_rloo_do(

@@ -131,6 +131,6 @@ def test_fit_weight_with_margins_is_the_lowest_point_of_the_loss() -> None:
 
 
 def test_token_logprobs_and_entropy() -> None:
-    logprobs, entropy = rl_math.token_logprobs(tensor([[0.0, math.log(3.0)]]), tensor([1]))
+    logprobs, entropy = rl_math.token_logprobs(tensor([[0.0, math.log(3.0)]]), tensor([1]), entropy=True)
     assert logprobs.item() == pytest.approx(math.log(0.75))
     assert entropy.item() == pytest.approx(-(0.25 * math.log(0.25) + 0.75 * math.log(0.75)))

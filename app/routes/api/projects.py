@@ -52,7 +52,6 @@ class ProjectSettings(ProjectOut):
         description="Two labels that disagree on more than this share of pairs are reviewed; null: never.",
         examples=[0.35],
     )
-    ai_weight: float = Field(description="Of a model's labels in training; 0: not used.", examples=[0.5])
     algorithm: Algorithm = Field(description="What improves the policy in a round.", examples=["dpo"])
     extra_reward_model: bool = Field(description="Whether a reward model is trained also where none is needed (DPO).")
     recipe: dict[str, Any] = Field(

@@ -1,0 +1,1 @@
+"""What the papers found, in miniature on the starter world: `python -m benchmarks.paper` (docs/results.md)."""
