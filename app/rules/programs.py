@@ -26,7 +26,7 @@ class Program:
     phase: str  # of the round that starts it; "" where an admin does
     name: str
     models: tuple[tuple[str, str], ...]
-    reads: str  # one of the three above
+    reads: str  # one of the three above; empty for what services/ai_jobs.py writes
     curves: tuple[Titled, ...] = ()  # what is worth a curve, in the order in which a person would ask
     headline: Titled = ("", "")  # the one figure that stands for its checkpoint in a list
     subject: str = ""  # the name where a sentence begins with it, if it is another one

@@ -54,6 +54,7 @@ class ProjectSettings(ProjectOut):
     )
     algorithm: Algorithm = Field(description="What improves the policy in a round.", examples=["dpo"])
     extra_reward_model: bool = Field(description="Whether a reward model is trained also where none is needed (DPO).")
+    ai_weight: float = Field(description="Of a model's labels in training; 0: not used.", examples=[0.5])
     recipe: dict[str, Any] = Field(
         description="Overrides of the training settings, by kind of job.", examples=[{"dpo": {"beta": 0.2}}]
     )
