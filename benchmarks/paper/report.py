@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from benchmarks.paper.experiment import Experiment
 
 ROOT = Path(__file__).parents[2]
+VERDICTS = ("shown", "not shown", "the contrary")
 HEAD = """# What the papers found, in miniature
 
 Ten results of InstructGPT, Stiennon et al. and their successors, tried on the [starter world](starter.md): a
-village that a program knows all about, a language model of 2.8 million parameters, simulated labelers who agree
-with each other as often as InstructGPT's did, and a judge that no model is trained on. Written by `python -m
-benchmarks.paper report` from `benchmarks/paper/results/`; `python -m benchmarks.paper --seed N` runs what is
-missing there (about an hour of one core a seed).
+village that a program knows all about, a language model of 2.8 million parameters, a judge who compares the models'
+answers, and simulated labelers who judge as it does but err, so that they agree with each other as often as
+InstructGPT's did. No model sees the judge itself. Written by `python -m benchmarks.paper report` from
+`benchmarks/paper/results/`; `python -m benchmarks.paper --seed N` runs what is missing there. A seed takes about 75
+minutes of processor time, by an estimate from the first four experiments.
 
 Figures are means with 95 % intervals in brackets. Those of one seed are bootstrapped over held-out prompts, each
 drawn with all that belongs to it, and so leave out what another training run would change; those over seeds are
@@ -79,6 +81,22 @@ def verdicts(experiment: Experiment, seeds: Mapping[int, dict[str, Any]]) -> lis
     return lines
 
 
+def glance(results: Mapping[str, Mapping[int, dict[str, Any]]], experiments: Mapping[str, Experiment]) -> list[str]:
+    """A row an experiment: how many of its claims are shown."""
+    lines = ["", "| | seeds | claims |", "|---|---|---|"]
+    for key in sorted(experiments):
+        seeds = results.get(key, {})
+        said = [
+            claim.verdict(over_seeds(figures))
+            for claim in experiments[key].claims
+            if (figures := [row["figures"][claim.figure] for row in seeds.values() if claim.figure in row["figures"]])
+        ]
+        counts = ", ".join(f"{said.count(word)} {word}" for word in VERDICTS if word in said)
+        names = ", ".join(str(seed) for seed in seeds)
+        lines.append(f"| ({key}) {experiments[key].title} | {names} | {counts or 'not yet run'} |")
+    return lines
+
+
 def charts(experiment: Experiment, seeds: Mapping[int, dict[str, Any]], folder: Path) -> list[str]:
     """The plots as files, and the lines that show them."""
     lines = []
@@ -119,7 +137,7 @@ def write_report(out: Path, docs: Path) -> None:
     from benchmarks.paper.experiments import EXPERIMENTS
 
     results = load(out)
-    lines = [HEAD.rstrip()]
+    lines = [HEAD.rstrip(), *glance(results, EXPERIMENTS)]
     for key in sorted(EXPERIMENTS):
         lines += section(EXPERIMENTS[key], results.get(key, {}), docs / "img")
     docs.mkdir(parents=True, exist_ok=True)

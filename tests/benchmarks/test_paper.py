@@ -137,7 +137,8 @@ def test_an_experiment_is_run_once_and_reported(tmp_path: Path) -> None:
     write_report(out, docs)
     page = (docs / "results.md").read_text(encoding="utf-8")
     assert all(f"## ({key}) {experiment.title}" in page for key, experiment in EXPERIMENTS.items())
-    assert page.count("Not yet run") == len(EXPERIMENTS) - 1
+    assert page.count("Not yet run") == page.count("| not yet run |") == len(EXPERIMENTS) - 1
+    assert "| (g) Best of N against its KL | 3 | " in page
     assert f"| reward model's score: most less N = 1 | {written([value, low, high])} |" in page
     for name in ("results-g1.svg", "results-g2.svg"):
         assert f"img/{name}" in page
