@@ -134,14 +134,19 @@ def test_the_settings_of_the_chosen_algorithm_alone_are_shown_also_without_scrip
 
 
 def test_an_admin_looks_at_the_cost_and_chooses_for_one_round(
-    page: Page, session: Session, sign_in: SignIn, admin: User, project: Project
+    page: Page, session: Session, sign_in: SignIn, admin: User, project: Project, tiny_model: Path
 ) -> None:
     demonstrations.import_demonstrations(session, project, [b'{"prompt": "Who bakes?", "response": "The baker."}'])
     session.commit()
     sign_in(page, admin)
     page.goto(f"/projects/{project.slug}")
     page.get_by_role("link", name="Cost and algorithm").click()
+    expect(page.locator("main")).to_contain_text("Not known: the sizes of the model cannot be read on this machine.")
+    project.base_model = str(tiny_model)
+    session.commit()
+    page.reload()
     expect(page.locator("tbody tr")).to_have_count(9)
+    expect(page.locator("tbody tr").first).to_contain_text("MB")
     page.get_by_role("radio", name="GRPO").check()
     page.get_by_role("button", name="Start training now").click()
     expect(page.get_by_role("link", name="GRPO")).to_be_visible()
