@@ -223,7 +223,7 @@ def test_settings_hold_the_rates(
     page = "/projects/village/settings"
     stored = {
         "name": "Village", "responses_per_prompt": "4", "overlap": "1", "demonstration_threshold": "2",
-        "ranking_threshold": "300", "comparisons_per_round": "400",
+        "ranking_threshold": "300", "comparisons_per_round": "400", "algorithm": "ppo",
     }  # fmt: skip
     data = stored | {"gold_rate": "12,5 %", "repeat_rate": "5", "gold_feedback": "on", "leaderboard": "on"}
     assert client.post(page, headers=signed, data=data).status_code == 303

@@ -205,7 +205,7 @@ def test_the_settings_are_typed_in_percent(
     form = {
         "name": "Village", "responses_per_prompt": "4", "overlap": "1", "demonstration_threshold": "2",
         "ranking_threshold": "3", "comparisons_per_round": "4", "second_label_rate": "12.5", "review_above": "35 %",
-        "review_rate": "",
+        "review_rate": "", "algorithm": "ppo",
     }  # fmt: skip
     assert client.post("/projects/village/settings", data=form).status_code == 303
     session.expire_all()
