@@ -37,6 +37,7 @@ quick: dev ## Run the tests that need no browser
 .PHONY: check
 check: dev ## Lint, types, import rules, migrations against models, docker-compose.yml
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/tutelage migrate --check
