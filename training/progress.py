@@ -31,7 +31,9 @@ class Progress:
                 continue
             if row.get("step", 0) <= step:
                 kept.append(line)
-        self.path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        partial = self.path.with_suffix(".partial")  # whoever reads meanwhile, or a kill, finds the file whole
+        partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        partial.replace(self.path)
 
     def write(
         self, step: int, of: int, phase: str, metrics: dict[str, float] | None = None, always: bool = False

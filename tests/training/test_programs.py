@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from training.decoder import Request, Sampling, decode
 from training.job import Job
 from training.models import load_causal_lm, mean_logprobs, response_logprobs
 from training.packing import pack
+from training.progress import Progress
 from training.reward_model import load_reward_model
 
 SHORT = {"max_new_tokens": 12, "max_prompt_tokens": 96, "threads": 1}
@@ -353,3 +355,22 @@ def test_decoding_ends_at_once_when_cancelled(folders: dict[str, Path]) -> None:
     model = load_causal_lm(str(folders["llama"]))
     with pytest.raises(sample.Drained):
         decode(model, [Request("p", [5, 6], 0)], [0], Sampling(max_new_tokens=4), cancelled=lambda: True)
+
+
+def test_a_rewind_never_shows_less_than_it_keeps(tmp_path: Path) -> None:
+    progress = Progress(tmp_path)
+    for step in range(400):
+        progress.write(step, 400, "sft", {"loss": 1.0}, always=True)
+    stop, least = threading.Event(), [400]
+
+    def look() -> None:
+        while not stop.is_set():
+            least[0] = min(least[0], len(progress.path.read_text().splitlines()))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for _ in range(200):
+        progress.rewind(299)
+    stop.set()
+    reader.join()
+    assert least[0] == 300
