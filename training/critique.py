@@ -16,7 +16,7 @@ from typing import Any
 from training.ai_judge import AIJudge, write_batches, write_rows
 from training.config import CritiqueConfig
 from training.constitution import critique_question, draw_principles, revision_question
-from training.data import Message, messages_of, need, read_rows
+from training.data import Message, messages_of, need, read_rows, unseen
 from training.decoder import Completion, Request, Sampling
 from training.job import Job, JobError, run_program, set_up
 
@@ -36,13 +36,11 @@ class Draft:
 
 def read_drafts(path: Path) -> list[Draft]:
     """Rows of prompts.jsonl, those with a `response` answered already. Raises JobError."""
-    found, seen = [], set()
+    found: list[Draft] = []
+    seen: set[str] = set()
     for number, row in read_rows(path):
         where = f"{path.name}, line {number}"
-        name = str(need(row, "id", object, where))
-        if name in seen:
-            raise JobError(f"{where}: the id {name!r} was there before; ids must differ.")
-        seen.add(name)
+        name = unseen(str(need(row, "id", object, where)), seen, where)
         answer = need(row, "response", str, where) if "response" in row else None
         found.append(Draft(name, messages_of(row, where), str(row.get("split", "train")), answer))
     if not found:

@@ -146,16 +146,21 @@ class Codec:
         return str(self.tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)).strip()
 
 
+def unseen(name: Any, seen: set[Any], where: str) -> Any:
+    """`name`, which is in `seen` from now on. Raises JobError where it was there before."""
+    if name in seen:
+        raise JobError(f"{where}: the id {name!r} was there before; ids must differ.")
+    seen.add(name)
+    return name
+
+
 def read_prompts(path: Path, codec: Codec) -> list[Prompt]:
     """Rows of `prompts.jsonl`. Raises JobError with the line number, also for an id that comes twice."""
     rows = []
     seen: set[str] = set()
     for number, row in read_rows(path):
         where = f"{path.name}, line {number}"
-        name = str(need(row, "id", object, where))
-        if name in seen:
-            raise JobError(f"{where}: the id {name!r} was there before; ids must differ.")
-        seen.add(name)
+        name = unseen(str(need(row, "id", object, where)), seen, where)
         rows.append(Prompt(name, codec.prompt(messages_of(row, where)), str(row.get("split", "train"))))
     if not rows:
         raise JobError(f"{path.name} holds no prompt; add some first.")

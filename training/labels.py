@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from training.job import JobError
 
@@ -32,12 +32,26 @@ def read_label(row: dict[str, Any], kept: Sequence[int], where: str) -> Label:
     )
 
 
-R = TypeVar("R")
+class Labelled(Protocol):
+    """A ranking, or a conversation."""
+
+    label: Label
 
 
-def by_people(rows: list[R], label_of: Callable[[R], Label]) -> list[R]:
+R = TypeVar("R", bound=Labelled)
+
+
+def weigh(rows: Sequence[R], ai_weight: float, simulated_weight: float = 1.0) -> list[R]:
+    """The rows with what labels by models and by programs weigh; those of weight 0 are left out."""
+    for row in rows:
+        row.label.weight *= ai_weight if row.label.ai else 1.0
+        row.label.weight *= simulated_weight if row.label.simulated else 1.0
+    return [row for row in rows if row.label.weight > 0]
+
+
+def by_people(rows: list[R]) -> list[R]:
     """What is held out: people's labels and programs', where there are any; a model's are no measure beside them."""
-    return [row for row in rows if not label_of(row).ai] or rows
+    return [row for row in rows if not row.label.ai] or rows
 
 
 def _margins(value: Any, count: int, kept: Sequence[int], where: str) -> list[list[float]] | None:

@@ -13,10 +13,10 @@ from training.config import DPOConfig
 from training.conversations import read_demonstrations
 from training.data import Codec, Ranking, cycle, read_rankings, split_rows
 from training.job import Job, JobError
-from training.labels import by_people
+from training.labels import by_people, weigh
 from training.models import LanguageModel, autocast, load_causal_lm
 from training.preference_math import sequence_logprobs
-from training.rankings import Item, weigh
+from training.rankings import Item
 from training.ranks import Ranks, plain
 from training.scoring import by_item, pack_items
 
@@ -41,9 +41,10 @@ class Preferences:
 def read_preferences(job: Job[DPOConfig], codec: Codec) -> tuple[Preferences, Preferences]:
     """Training and validation rankings. Raises JobError when none is left for training."""
     config = job.config
-    rankings = weigh(read_rankings(job.data("rankings"), codec, config.max_length), config)
+    rankings = read_rankings(job.data("rankings"), codec, config.max_length)
+    rankings = weigh(rankings, config.ai_weight, config.simulated_weight)
     train, validation = split_rows(rankings, lambda row: row.prompt_id, config.seed, config.validation_share)
-    validation = by_people(validation, lambda row: row.label)
+    validation = by_people(validation)
     if not train:
         raise JobError("No ranking is left for training; rank more prompts or lower validation_share.")
     if config.loss != "kto":

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from training.config import RewardConfig
-from training.config.labels import RankingWeights
 from training.data import Ranking
 from training.rl_math import rating_importance
 
@@ -35,15 +34,6 @@ class Judged:
 def width(item: Item) -> int:
     """Tokens of a packed row."""
     return len(item[0]) + sum(len(response) for response in item[1])
-
-
-def weigh(rankings: Sequence[Ranking], config: RankingWeights) -> list[Ranking]:
-    """The rankings with what the config says of labels by programs and models; those of weight 0 are left out."""
-    for ranking in rankings:
-        label = ranking.label
-        label.weight *= config.simulated_weight if label.simulated else 1.0
-        label.weight *= config.ai_weight if label.ai else 1.0
-    return [ranking for ranking in rankings if ranking.label.weight > 0]
 
 
 def share_forwards(rankings: Sequence[Ranking]) -> list[Judged]:

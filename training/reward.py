@@ -25,10 +25,10 @@ from training.config import RewardConfig
 from training.conversations import read_demonstrations
 from training.data import Codec, Epochs, load_tokenizer, micro_batches, read_rankings, split_rows
 from training.job import Job, JobError, run_program, set_up
-from training.labels import by_people
+from training.labels import by_people, weigh
 from training.models import check_context, load_causal_lm
 from training.optimiser import Updater, learning_rate, whole
-from training.rankings import Elements, Item, elements, share_forwards, weigh, width
+from training.rankings import Elements, Item, elements, share_forwards, width
 from training.ranks import plain
 from training.reward_model import RewardModel, save_ensemble, save_log_probability
 from training.reward_report import held_out_pairs, report, summary
@@ -52,9 +52,10 @@ class RewardTraining:
         config = self.config
         self.ranks = set_up(job)
         self.codec = Codec(load_tokenizer(config.model))
-        rankings = weigh(read_rankings(job.data("rankings"), self.codec, config.max_length), config)
+        rankings = read_rankings(job.data("rankings"), self.codec, config.max_length)
+        rankings = weigh(rankings, config.ai_weight, config.simulated_weight)
         train, validation = split_rows(rankings, lambda row: row.prompt_id, config.seed, config.validation_share)
-        validation = by_people(validation, lambda row: row.label)
+        validation = by_people(validation)
         if not train:
             raise JobError("No ranking is left for training; rank more prompts or lower validation_share.")
         self.train, self.validation = share_forwards(train), share_forwards(validation)

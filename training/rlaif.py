@@ -25,7 +25,7 @@ from training.ai_preferences import (
 )
 from training.config import RLAIFConfig
 from training.constitution import draw_principles, pair_question
-from training.data import Message, messages_of, need, read_rows
+from training.data import Message, messages_of, need, read_rows, unseen
 from training.job import Job, JobError, run_program, set_up
 
 DIGITS = 6  # of a probability in a row
@@ -52,7 +52,8 @@ class Question:
 
 def read_comparisons(path: Path) -> list[Comparison]:
     """Rows with `messages` and `responses`; ranks that somebody gave are not looked at. Raises JobError."""
-    found, seen = [], set()
+    found: list[Comparison] = []
+    seen: set[Any] = set()
     for number, row in read_rows(path):
         where = f"{path.name}, line {number}"
         responses = need(row, "responses", list, where)
@@ -61,10 +62,7 @@ def read_comparisons(path: Path) -> list[Comparison]:
         texts = [need(response, "text", str, where) for response in responses]
         if len(texts) < 2:
             raise JobError(f"{where}: a comparison needs at least two responses.")
-        name = row.get("id", number)
-        if name in seen:
-            raise JobError(f"{where}: the id {name!r} was there before; ids must differ.")
-        seen.add(name)
+        name = unseen(row.get("id", number), seen, where)
         prompt_id, split = str(row.get("prompt_id", name)), str(row.get("split", "train"))
         messages = messages_of(row, where)
         kept = {"id": name, "prompt_id": prompt_id, "messages": messages, "responses": responses, "split": split}

@@ -20,19 +20,12 @@ from training.conversations import Conversation, fill_rows, pack_conversations, 
 from training.data import Codec, Epochs, load_tokenizer, micro_batches, split_rows
 from training.epoch_choice import EpochChoice
 from training.job import Job, JobError, run_program, set_up
-from training.labels import by_people
+from training.labels import by_people, weigh
 from training.models import LanguageModel, Model, autocast, check_context
 from training.optimiser import Updater, learning_rate
 from training.ranks import Ranks
 
 C = TypeVar("C", bound=SFTConfig)
-
-
-def weigh(conversations: Sequence[Conversation], config: SFTConfig) -> list[Conversation]:
-    """The conversations with what the config says of a model's; those of weight 0 are left out."""
-    for one in conversations:
-        one.label.weight *= config.ai_weight if one.label.ai else 1.0
-    return [one for one in conversations if one.label.weight > 0]
 
 
 def fitting(conversations: Sequence[Conversation], config: SFTConfig) -> list[Conversation]:
@@ -47,9 +40,9 @@ def fitting(conversations: Sequence[Conversation], config: SFTConfig) -> list[Co
 def read_data(job: Job[C], codec: Codec) -> tuple[list[Conversation], list[Conversation]]:
     """Training and validation conversations that fit the limits. Raises JobError when none is left."""
     config = job.config
-    rows = fitting(weigh(read_conversations(job.data("demonstrations"), codec), config), config)
+    rows = fitting(weigh(read_conversations(job.data("demonstrations"), codec), config.ai_weight), config)
     train, validation = split_rows(rows, lambda row: row.id, config.seed, config.validation_share)
-    validation = by_people(validation, lambda row: row.label)
+    validation = by_people(validation)
     if not train:
         raise JobError(
             "No demonstration of the split 'train' fits max_prompt_tokens and max_length; raise these limits or"

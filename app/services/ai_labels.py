@@ -23,7 +23,7 @@ from app.translation import gettext as _
 
 MOST = 10_000  # tasks of one job
 PAGE = 50
-JUDGES = (CheckpointKind.JUDGE, CheckpointKind.PPO, CheckpointKind.SFT, CheckpointKind.BASE)
+JUDGES = tuple(kind for kind in CheckpointKind if kind != CheckpointKind.REWARD)  # whatever can write
 AI_JOBS = {TaskKind.RANKING: JobKind.AI_RANKING, TaskKind.DEMONSTRATION: JobKind.AI_REVISION}
 
 

@@ -70,13 +70,14 @@ def _estimate(session: Session, project: Project, kind: str, counts: _Counts | s
     if isinstance(counts, str):
         return PartEstimate(kind, kind_name(kind), None, None, None, counts)
     try:
-        config = _config(kind, project.recipe.get(kind, {}), best_of_judge(session, project) is not None)
+        judged = kind == "sampling" and best_of_judge(session, project) is not None
+        config = _config(kind, project.recipe.get(kind, {}), judged)
     except ConfigError as error:
         return PartEstimate(kind, kind_name(kind), None, None, None, str(error))
     data = _data(project, kind, counts, config)
     if not data.rows:
         return PartEstimate(kind, kind_name(kind), 0, None, None, _("Not known: there is nothing to train on yet."))
-    seconds, basis, job_id = _seconds(session, project, config, data, counts)
+    seconds, basis, job_id = _seconds(session, project, kind, flops(config, counts.shape, data), counts)
     needed = memory(config, counts.shape, data)
     return PartEstimate(kind, kind_name(kind), data.rows, needed, seconds, basis, job_id)
 
@@ -89,11 +90,9 @@ def _config(kind: str, recipe: dict[str, Any], judged: bool) -> BaseConfig:
 
 
 def _seconds(
-    session: Session, project: Project, config: BaseConfig, data: Data, counts: _Counts
+    session: Session, project: Project, kind: str, wanted: float, counts: _Counts
 ) -> tuple[float | None, str, int | None]:
-    """Seconds, how they are known, and the job whose rate they go by."""
-    wanted = flops(config, counts.shape, data)
-    kind = next(kind for kind, program in PROGRAMS.items() if program.module == config.kind)
+    """Seconds for `wanted` operations, how they are known, and the job whose rate they go by."""
     last = _last_job(session, project, kind)
     if last is not None and last.started_at is not None and last.finished_at is not None:
         took = (last.finished_at - last.started_at).total_seconds()

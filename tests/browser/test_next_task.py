@@ -343,16 +343,20 @@ def test_changed_questions_or_guidelines_are_never_skipped_by_a_page_made_before
     assert [tuple(each) for each in versions] == [(1, 1), (1, 2), (2, 2)]
 
 
-def test_answers_follow_each_other_too(
-    page: Page, session: Session, sign_in: SignIn, labeler: User, tmp_path: Path
-) -> None:
-    project = make_project(session, tmp_path / "base")
-    for number in range(3):
+def write(page: Page, session: Session, sign_in: SignIn, labeler: User, project: Project, prompts: int) -> None:
+    """Begin with the first of so many prompts."""
+    for number in range(prompts):
         add_writing_task(session, project, [user(f"Why is {number} a number?")], priority=-number)
     session.commit()
     sign_in(page, labeler)
     page.goto(f"/projects/{project.slug}/write")
     page.get_by_role("button", name="Next prompt").click()
+
+
+def test_answers_follow_each_other_too(
+    page: Page, session: Session, sign_in: SignIn, labeler: User, tmp_path: Path
+) -> None:
+    write(page, session, sign_in, labeler, make_project(session, tmp_path / "base"), 3)
     page.wait_for_url("**/assignments/*")
     page.locator("body[data-ready]").wait_for()
     loaded = documents(page)
@@ -423,13 +427,7 @@ def test_a_refused_skip_leaves_her_task_and_says_why(
 def test_skipped_prompts_follow_each_other_too(
     page: Page, session: Session, sign_in: SignIn, labeler: User, tmp_path: Path
 ) -> None:
-    project = make_project(session, tmp_path / "base")
-    for number in range(2):
-        add_writing_task(session, project, [user(f"Why is {number} a number?")], priority=-number)
-    session.commit()
-    sign_in(page, labeler)
-    page.goto(f"/projects/{project.slug}/write")
-    page.get_by_role("button", name="Next prompt").click()
+    write(page, session, sign_in, labeler, make_project(session, tmp_path / "base"), 2)
     page.locator("body[data-ready]").wait_for()
     loaded = documents(page)
     page.keyboard.press("Escape")

@@ -139,15 +139,21 @@ def rank(session: Session, project: Project, person: Person) -> None:
     session.commit()
 
 
-def test_a_round_by_dpo_freezes_its_rankings_and_starts_from_the_sft_model(
-    session: Session, project: Project, comparison: Comparison, labeler: Person
-) -> None:
+def ready_for_dpo(session: Session, project: Project, labeler: Person) -> tuple[Round, Checkpoint]:
+    """A round that has a ranking, and the SFT model that its responses came from."""
     rank(session, project, labeler)
     round_ = session.scalars(select(Round)).one()
     sft = Checkpoint(project_id=project.id, kind="sft", path="x", config={}, metrics={}, files={})
     session.add(sft)
     round_.phase, project.algorithm = "collecting_rankings", "dpo"
     session.flush()
+    return round_, sft
+
+
+def test_a_round_by_dpo_freezes_its_rankings_and_starts_from_the_sft_model(
+    session: Session, project: Project, comparison: Comparison, labeler: Person
+) -> None:
+    round_, sft = ready_for_dpo(session, project, labeler)
     rounds.request_launch(session, project, None)
     [job] = rounds.advance_project(session, project.id)
     snapshot = session.scalars(select(Snapshot)).one()
@@ -169,12 +175,7 @@ def test_a_round_by_dpo_freezes_its_rankings_and_starts_from_the_sft_model(
 def test_a_reward_model_is_trained_before_dpo_where_one_is_wanted(
     session: Session, project: Project, comparison: Comparison, labeler: Person
 ) -> None:
-    rank(session, project, labeler)
-    round_ = session.scalars(select(Round)).one()
-    sft = Checkpoint(project_id=project.id, kind="sft", path="x", config={}, metrics={}, files={})
-    session.add(sft)
-    round_.phase, project.algorithm = "collecting_rankings", "dpo"
-    session.flush()
+    round_, _sft = ready_for_dpo(session, project, labeler)
     rounds.request_launch(session, project, None, Plan("dpo", extra_reward_model=True))
     [reward] = rounds.advance_project(session, project.id)
     assert (reward.kind, round_.extra_reward_model, project.extra_reward_model) == ("reward", True, False)

@@ -109,6 +109,13 @@ def test_starting_is_refused_with_a_reason(session: Session, project: Project, a
     assert ai_labels.find_judge(session, project, base_model).id == found.id
 
 
+def test_whatever_can_write_may_judge(session: Session, project: Project) -> None:
+    for kind in ("sft", "reward", "dpo", "rejection"):
+        session.add(Checkpoint(project_id=project.id, kind=kind, path="x", config={}, metrics={}, files={}))
+        session.flush()
+    assert [judge.kind for judge in ai_labels.list_judges(session, project.id)] == ["rejection", "dpo", "sft", "base"]
+
+
 def test_a_label_of_weight_0_is_in_no_snapshot_and_in_no_recipe(
     session: Session, project: Project, compared: list[Comparison], ada: User
 ) -> None:

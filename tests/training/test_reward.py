@@ -17,10 +17,10 @@ from training import checkpoints
 from training.config import RewardConfig
 from training.data import Codec, Ranking, load_tokenizer, read_rankings
 from training.job import JobError
-from training.labels import Label
+from training.labels import Label, weigh
 from training.models import hidden_states, load_causal_lm, mean_logprobs, response_logprobs
 from training.packing import pack
-from training.rankings import Judged, elements, share_forwards, weigh
+from training.rankings import Judged, elements, share_forwards
 from training.reward import ranking_loss
 from training.reward_model import RewardEnsemble, RewardModel, load_reward_model
 from training.reward_report import accuracy, breakdown, calibration, held_out_pairs, length_classes, report, summary
@@ -92,7 +92,7 @@ def test_a_ranking_of_weight_2_counts_as_two() -> None:
 def test_labels_of_programs_and_models_weigh_as_the_config_says() -> None:
     rows = [ranking([A, B], [1, 2], weight=3.0), ranking([A, B], [1, 2], simulated=True),
             ranking([A, B], [1, 2], ai=True, weight=0.5), ranking([A, B], [1, 2], weight=0.0)]  # fmt: skip
-    kept = weigh(rows, RewardConfig(model="m", simulated_weight=0.0, ai_weight=0.2))
+    kept = weigh(rows, ai_weight=0.2, simulated_weight=0.0)
     assert [row.label.weight for row in kept] == [3.0, pytest.approx(0.1)]
 
 

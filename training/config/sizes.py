@@ -1,10 +1,10 @@
 """Presets by the size of the model, for whoever has no paper to follow: "0.5b", "7b", "7b-lora", "7b-qlora".
 
-Learning rates and batches of "7b" are Tülu 3's for 8 billion parameters (arXiv 2411.15124); what it does not run is
-common practice beside it. "0.5b" takes four times its rates and LoRA ten times, as is common too: starting points, not
-results. By arithmetic (16 bytes a weight that trains, 2 a frozen one, half a byte in 4 bits; not measured) "0.5b" fits
-one GPU of 24 GB, "7b" eight of 80 GB under FSDP2, "7b-lora" one of 80 GB, and "7b-qlora" one of 24 GB, or of 48 where
-a reward model stands beside the policy.
+At "7b", learning rates and batches of SFT and DPO are Tülu 3's for 8 billion parameters (arXiv 2411.15124), and the
+others common practice beside them. "0.5b" takes four times these rates and LoRA ten times, as is common too: starting
+points, not results. By arithmetic (16 bytes a weight that trains, 2 a frozen one, half a byte in 4 bits; not measured)
+"0.5b" fits one GPU of 24 GB, "7b" eight of 80 GB under FSDP2, "7b-lora" one of 80 GB, and "7b-qlora" one of 24 GB, or
+of 48 where a reward model stands beside the policy.
 """
 
 from __future__ import annotations
