@@ -4,7 +4,7 @@
 
 A Llama of 5 million parameters with random weights (that of `rl_compare`), prompts of 70 to 130 tokens, float32, the
 same matmul precision, both sides in turn. `equal`: no token ends a response, all have 60 tokens. `ragged`: each token
-ends it with a chance of about 1 in 60, 96 at most. First what must be equal: greedy tokens, and their log-probabilities
+ends it with a chance of about 1 in 60, 96 at most. `starter`: 1 in 26, as long as the starter's samples. First what must be equal: greedy tokens, and their log-probabilities
 to 1e-5. Tokens are those up to the end token; ratios are medians of the rounds'. On a busy machine each side's best
 round is nearest to what an idle one would show.
 """
@@ -30,7 +30,7 @@ from training.models import load_causal_lm
 
 PROMPTS, SAMPLES = 16, 4
 EQUAL, RAGGED = 60, 96  # tokens of a response, and at most
-ENDS = 60  # one token of so many ends a ragged response
+ENDS = {"ragged": 60, "starter": 26}  # one token of so many ends a response
 Seconds = tuple[float, float]  # on the clock, of the processor
 Drawn = tuple[int, Seconds]  # tokens, and how long they took
 
@@ -111,7 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--lengths", nargs="+", default=["equal", "ragged"], choices=["equal", "ragged"])
+    parser.add_argument("--lengths", nargs="+", default=["equal", *ENDS], choices=["equal", *ENDS])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
@@ -120,11 +120,9 @@ def main() -> None:
     vocabulary = model.config.vocab_size
     asked = prompts(vocabulary)
     check_greedy(model, asked)
-    stops = random.Random(1).sample(range(3, vocabulary), vocabulary // ENDS)
-    if "equal" in arguments.lengths:
-        compare("equal", model, asked, [], EQUAL, arguments.rounds)
-    if "ragged" in arguments.lengths:
-        compare("ragged", model, asked, stops, RAGGED, arguments.rounds)
+    for name in arguments.lengths:
+        stops = random.Random(1).sample(range(3, vocabulary), vocabulary // ENDS[name]) if name in ENDS else []
+        compare(name, model, asked, stops, RAGGED if stops else EQUAL, arguments.rounds)
 
 
 if __name__ == "__main__":
