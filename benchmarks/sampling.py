@@ -4,9 +4,9 @@
 
 A Llama of 5 million parameters with random weights (that of `rl_compare`), prompts of 70 to 130 tokens, float32, the
 same matmul precision, both sides in turn. `equal`: no token ends a response, all have 60 tokens. `ragged`: each token
-ends it with a chance of about 1 in 60, 96 at most. `starter`: 1 in 26, as long as the starter's samples. First what must be equal: greedy tokens, and their log-probabilities
-to 1e-5. Tokens are those up to the end token; ratios are medians of the rounds'. On a busy machine each side's best
-round is nearest to what an idle one would show.
+ends it with a chance of about 1 in 60, 96 at most. `starter`: 1 in 26, as long as what the starter writes. First what
+must be equal: greedy tokens, and their log-probabilities to 1e-5. Tokens are those up to the end token; ratios are
+medians of the rounds'. On a busy machine each side's best round is nearest to what an idle one would show.
 """
 
 from __future__ import annotations
