@@ -12,6 +12,8 @@ from app.models import AILabel, Comparison, Project, Prompt, SnapshotItem
 from app.models.columns import TaskKind
 from app.rules import exports as rules
 from app.rules.rankings import tiers_to_ranks
+from app.services.export_rows import response_row
+from app.settings import get_settings
 
 BATCH = 500
 
@@ -53,24 +55,16 @@ def ai_rows(
         .where(AILabel.project_id == project.id, *chosen)
         .order_by(AILabel.id)
     )
+    key = get_settings().key()
     for label, comparison in session.execute(query.execution_options(yield_per=BATCH, populate_existing=True)):
-        yield ranking_row(label, comparison) if label.kind == TaskKind.RANKING else demonstration_row(label)
+        yield ranking_row(label, comparison, key) if label.kind == TaskKind.RANKING else demonstration_row(label)
 
 
-def ranking_row(label: AILabel, comparison: Comparison) -> dict[str, Any]:
+def ranking_row(label: AILabel, comparison: Comparison, key: bytes) -> dict[str, Any]:
     ids = [str(completion.id) for completion in comparison.completions]
     return {
         **_about(label),
-        "responses": [
-            {
-                "id": str(completion.id),
-                "text": completion.text,
-                "checkpoint": completion.checkpoint_id,
-                "sampling": completion.sampling,
-                "seed": completion.seed,
-            }
-            for completion in comparison.completions
-        ],
+        "responses": [response_row(completion, key) for completion in comparison.completions],
         "ranks": tiers_to_ranks(label.tiers or [], ids),
         "ratings": {},
         **_origin(label),

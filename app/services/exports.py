@@ -19,6 +19,7 @@ from app.models.columns import LabelerGroup, Purpose, TaskKind
 from app.rules import exports as rules
 from app.rules.rankings import tiers_to_ranks
 from app.services import ai_exports
+from app.services.export_rows import response_row
 from app.settings import get_settings
 
 KINDS = ("demonstrations", "comparisons")
@@ -123,19 +124,7 @@ def _ranking_row(ranking: Ranking, key: bytes) -> dict[str, Any]:
         "id": ranking.id,
         "prompt_id": prompt.external_id or str(prompt.id),
         "messages": prompt.messages,
-        "responses": [
-            {
-                "id": str(completion.id),
-                "text": completion.text,
-                "checkpoint": completion.checkpoint_id,
-                "sampling": completion.sampling,
-                "seed": completion.seed,
-                **rules.said(
-                    original=_text_of(completion.original_id), author=rules.pseudonym(completion.author_id, key)
-                ),
-            }
-            for completion in completions
-        ],
+        "responses": [response_row(completion, key) for completion in completions],
         "ranks": tiers_to_ranks(ranking.tiers, [str(completion.id) for completion in completions]),
         "ratings": ranking.ratings,
         "prompt_flags": ranking.prompt_flags,
