@@ -31,9 +31,9 @@ from training.decoder import Request, Sampling, decode
 from training.job import Job
 from training.models import lm_logits, load_causal_lm
 from training.optimiser import make_optimiser
-from training.policy_gradient import Group
 from training.ppo import PPO
 from training.reward_model import RewardModel, save_reward_model
+from training.rollout import Group
 
 SAMPLES, PER_PROMPT, NEW = 64, 4, 48
 PHASES = ("rollout", "experience", "updates")

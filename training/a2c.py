@@ -15,9 +15,10 @@ from training.config import A2CConfig
 from training.critic import estimate_advantages, make_critic
 from training.job import Job, run_program
 from training.packing import Packed
-from training.policy_gradient import PolicyGradient, Rollout
+from training.policy_gradient import PolicyGradient
 from training.reward_model import RewardModel
 from training.rl_math import reinforce_loss, squared_error
+from training.rollout import Rollout
 
 
 class A2C(PolicyGradient[A2CConfig]):

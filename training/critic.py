@@ -7,9 +7,9 @@ import torch
 from training.adapters import make_trainable
 from training.config.policy_gradient import CriticConfig
 from training.models import load_causal_lm
-from training.policy_gradient import Rollout
 from training.reward_model import RewardModel, load_reward_model
 from training.rl_math import gae, masked_whiten
+from training.rollout import Rollout
 
 
 def make_critic(config: CriticConfig, device: torch.device) -> RewardModel:

@@ -14,8 +14,9 @@ from torch import Tensor
 from training.config import GRPOConfig
 from training.job import Job, run_program
 from training.packing import Packed
-from training.policy_gradient import PolicyGradient, Rollout
+from training.policy_gradient import PolicyGradient
 from training.rl_math import approx_kl, group_normalise, kl_k3, policy_loss
+from training.rollout import Rollout
 
 
 class GRPO(PolicyGradient[GRPOConfig]):

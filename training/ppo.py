@@ -15,9 +15,10 @@ from training.config import PPOConfig
 from training.critic import estimate_advantages, make_critic
 from training.job import Job, run_program
 from training.packing import Packed
-from training.policy_gradient import PolicyGradient, Rollout
+from training.policy_gradient import PolicyGradient
 from training.reward_model import RewardModel
 from training.rl_math import approx_kl, group_baseline, masked_whiten, policy_loss, value_loss
+from training.rollout import Rollout
 
 
 class PPO(PolicyGradient[PPOConfig]):

@@ -15,8 +15,9 @@ from torch import Tensor
 from training.config import RLOOConfig
 from training.job import Job, run_program
 from training.packing import Packed
-from training.policy_gradient import PolicyGradient, Rollout
+from training.policy_gradient import PolicyGradient
 from training.rl_math import group_baseline, reinforce_loss
+from training.rollout import Rollout
 
 
 class RLOO(PolicyGradient[RLOOConfig]):

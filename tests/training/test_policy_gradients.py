@@ -18,7 +18,9 @@ from training.job import Job
 from training.models import response_logprobs
 from training.optimiser import learning_rate
 from training.packing import pack
-from training.policy_gradient import Group, PolicyGradient
+from training.policy_gradient import PolicyGradient
+from training.rollout import Group, reward_tokens
+from training.weight_average import WeightAverage
 
 PATHS = {"policy": "p", "reward_model": "r"}
 
@@ -62,6 +64,20 @@ def test_kwise_loss_with_margins_by_hand() -> None:
     loss, right = rl_math.kwise_loss(tensor([2.0, 0.0]), tensor([1, 2]), tensor([0, 0]), margins=margins)
     assert loss.item() == pytest.approx(math.log1p(math.exp(-1.5)))
     assert right.tolist() == [1.0, 1.0]
+
+
+def test_the_average_follows_what_trains_and_is_then_the_policy() -> None:
+    policy = torch.nn.Linear(1, 1)
+    policy.bias.requires_grad_(False)
+    for weight in policy.parameters():
+        weight.data.fill_(2.0)
+    average = WeightAverage(policy, 0.75)
+    for value in (6.0, 10.0):  # .75 * 2 + .25 * 6 = 3, then .75 * 3 + .25 * 10 = 4.75
+        policy.weight.data.fill_(value)
+        average.follow()
+    policy.bias.data.fill_(5.0)
+    average.put_in_place()
+    assert (policy.weight.item(), policy.bias.item()) == (4.75, 5.0), "frozen weights are left alone"
 
 
 def test_every_loss_has_the_gradient_that_differences_give() -> None:
@@ -158,7 +174,7 @@ def test_rloo_follows_the_papers_estimator(folders: dict[str, Path], planted: Pa
     which = trainer("rloo", planted, make_job, kl_coef=0.5, reference=str(folders["llama"]))
     groups = rolled(which)
     total = torch.zeros(())
-    shown = which.rewards(groups).scores.split(4)
+    shown = reward_tokens(groups, which.kl_coef).scores.split(4)
     for group, scores in zip(groups, shown, strict=True):
         new = [row.sum() for row in sequence_logprobs(which, group)]
         own = [row.detach() for row in new]
@@ -181,7 +197,7 @@ def test_grpo_minimises_the_papers_objective(folders: dict[str, Path], planted: 
         for weight in which.actor.parameters():
             weight.add_(0.02 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(weight.numel())))
     total, clipped = 0.0, 0
-    shown = which.rewards(groups).scores.split(4)
+    shown = reward_tokens(groups, which.kl_coef).scores.split(4)
     for group, scores in zip(groups, shown, strict=True):
         sizes = [len(y) for y in group.responses]
         advantages = (scores - scores.mean()) / (scores.std() + 1e-4)
