@@ -1,4 +1,4 @@
-"""Every algorithm by a worker's supervisor, on a tiny model: SFT, samples and reward model once, each of them from these.
+"""Every algorithm by a worker's supervisor, on a tiny model: SFT, samples, reward model once, each of them from these.
 
 The supervisor works in this process, and the real programs in forks of it, which have torch imported already; that a
 Celery worker starts them as processes of their own, tests/browser/test_circle.py tries.
