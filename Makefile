@@ -28,11 +28,11 @@ simulate: setup ## Let simulated people label in the installation that runs now
 
 .PHONY: test
 test: dev static/vendor/.done chromium ## Run all tests (ARGS="tests/rules -k pairs" for some)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 2)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 2 --dist worksteal)
 
 .PHONY: quick
 quick: dev ## Run the tests that need no browser
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not browser" $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser" $(ARGS)
 
 .PHONY: check
 check: dev ## Lint, types, import rules, migrations against models, docker-compose.yml

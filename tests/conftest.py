@@ -14,7 +14,7 @@ once and emptied before each test that asks for it. Tests that ask for none of t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,10 +67,28 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
     return get_settings()
 
 
+@pytest.fixture(scope="session")
+def wipe_database(postgres: Postgres) -> Iterator[Callable[[], None]]:
+    """Over one connection for all tests: a new one would read every table's description anew, which takes longest."""
+    connection = psycopg.connect(postgres.url())
+
+    def wipe_anyway() -> None:
+        nonlocal connection
+        try:
+            wipe(connection)
+        except psycopg.OperationalError:  # a test ended every connection
+            connection = psycopg.connect(postgres.url())
+            wipe(connection)
+
+    yield wipe_anyway
+    connection.close()
+
+
 @pytest.fixture
-def database(postgres: Postgres, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    with psycopg.connect(postgres.url()) as connection:
-        wipe(connection)
+def database(
+    postgres: Postgres, wipe_database: Callable[[], None], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    wipe_database()
     monkeypatch.setenv("DATABASE_URL", postgres.url())
     throwaway.forget()
     yield postgres.url()
@@ -80,19 +98,20 @@ def database(postgres: Postgres, settings: Settings, monkeypatch: pytest.MonkeyP
 
 def wipe(connection: psycopg.Connection[tuple[str]]) -> None:
     """Empty every table and restart every sequence that was used: ten times quicker than a new database."""
-    connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
     tables = [table.name for table in Base.metadata.sorted_tables]
     filled = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in tables)
-    connection.execute("SET LOCAL session_replication_role = replica")  # neither foreign keys nor triggers object
-    for (name,) in connection.execute(filled).fetchall():
-        connection.execute(f"DELETE FROM {name}")
-    connection.execute(
-        "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)"
-        " FROM pg_sequences WHERE last_value IS NOT NULL"
-    )
+    with connection.transaction():
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        connection.execute("SET LOCAL session_replication_role = replica")  # neither foreign keys nor triggers object
+        for (name,) in connection.execute(filled).fetchall():
+            connection.execute(f"DELETE FROM {name}")
+        connection.execute(
+            "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)"
+            " FROM pg_sequences WHERE last_value IS NOT NULL"
+        )
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from playwright.sync_api import Page
 from app.settings import ROOT
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-RUN = """async ([tags]) => (await axe.run(document, { runOnly: { type: "tag", values: tags } }))
+OF_COLOURS = ["color-contrast", "link-in-text-block"]
+RUN = """async ([runOnly]) => (await axe.run(document, { runOnly, resultTypes: ["violations"] }))
   .violations.flatMap((found) => found.nodes.map((node) => `${found.id}: ${node.target.join(" ")} (${found.help})`))"""
 
 
@@ -25,11 +26,11 @@ def source() -> str:
     return path.read_text()
 
 
-def violations(page: Page, tags: list[str] | None = None) -> list[str]:
-    """`rule: element (what it asks)` of everything that axe finds in the page as it stands."""
+def violations(page: Page, rules: list[str] | None = None) -> list[str]:
+    """`rule: element (what it asks)` of everything that axe finds in the page as it stands, or of some rules only."""
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(source())
-    found: Any = page.evaluate(RUN, [tags or TAGS])
+    found: Any = page.evaluate(RUN, [{"type": "rule", "values": rules} if rules else {"type": "tag", "values": TAGS}])
     return [str(each) for each in found]
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -28,8 +25,8 @@ from app.services import (
     rounds,
 )
 from app.services.rankings import RankingDraft
-from app.settings import ROOT
 from tests.seed import TINY_RECIPE
+from tests.training import conftest as tiny
 
 
 @pytest.fixture
@@ -62,15 +59,7 @@ def run_next_job(session: Session) -> Job:
     folder = outcomes.job_folder(job)
     outcomes.prepare_folder(session, job, folder)
     session.commit()
-    environment = {name: value for name, value in os.environ.items() if "DATABASE" not in name}
-    done = subprocess.run(
-        [sys.executable, "-m", outcomes.program_of(job), str(folder)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert tiny.run(outcomes.program_of(job).removeprefix("training."), folder) == 0
     job.result = outcomes.record_result(session, job, folder)
     job.state = "succeeded"
     session.commit()

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -239,6 +240,21 @@ class Child:
     def wait(self) -> int:
         """Its exit code, negative for a signal."""
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def run_ranks(program: str, folder: Path, count: int = 2) -> int:
+    """The program on several ranks, each a fork of this process with the environment that `accelerate launch` gives."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
+    sizes = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
+
+    def rank(index: int) -> int:
+        os.environ.update(meeting, **sizes, RANK=str(index), LOCAL_RANK=str(index))
+        return run(program, folder)
+
+    ranks = [Child(lambda index=index: rank(index), folder) for index in range(count)]  # type: ignore[misc]
+    return max(child.wait() for child in ranks)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -233,7 +233,7 @@ def test_two_ranks_rank_as_one_does(judge: Path, make_job: Any) -> None:
     alone = make_job(settings(judge), "alone", comparisons=comparisons(6))
     together = make_job(settings(judge, processes=2, device="cpu"), "together", comparisons=comparisons(6))
     assert tiny.run("rlaif", alone) == 0
-    assert tiny.start("rlaif", together).wait(240) == 0, (together / "log.txt").read_text()[-2000:]
+    assert tiny.run_ranks("rlaif", together) == 0, (together / "log.txt").read_text()[-2000:]
     assert [row["ranks"] for row in rows_of(alone)] == [row["ranks"] for row in rows_of(together)]
 
 

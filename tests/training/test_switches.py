@@ -66,7 +66,7 @@ def test_two_ranks_give_the_weights_of_one(
         kind, folders, planted, make_job, "together", processes=2, shard=shard, micro_batch_tokens=96, device="cpu"
     )
     assert tiny.run(kind, alone) == 0
-    assert tiny.start(kind, together).wait(240) == 0, (together / "log.txt").read_text()[-3000:]
+    assert tiny.run_ranks(kind, together) == 0, (together / "log.txt").read_text()[-3000:]
     first, second = (tiny.lines(folder / "progress.jsonl")[-1] for folder in (alone, together))
     assert first["step"] == second["step"]
     name = "objective/scores" if kind in RL else "loss"
@@ -167,7 +167,7 @@ def test_before_the_first_step_of_ppo_with_lora_the_policy_is_its_reference(
 
 def test_a_rank_that_fails_says_so_in_one_sentence(folders: dict[str, Path], planted: Path, make_job: Any) -> None:
     folder = job("sft", folders, planted, make_job, "job", processes=2, device="cpu", max_length=512)
-    assert tiny.start("sft", folder).wait(240) == 1
+    assert tiny.Child(lambda: tiny.run("sft", folder), folder).wait() == 1
     last = (folder / "log.txt").read_text().strip().splitlines()[-1]
     assert last.startswith("max_length asks for 512 tokens; the model takes 256 at most.")
 
@@ -175,21 +175,21 @@ def test_a_rank_that_fails_says_so_in_one_sentence(folders: dict[str, Path], pla
 def test_sigterm_to_a_job_of_two_ranks_saves_and_exits_75(
     folders: dict[str, Path], planted: Path, make_job: Any
 ) -> None:
-    whole = job("sft", folders, planted, make_job, "whole", epochs=40)
+    whole = job("sft", folders, planted, make_job, "whole", epochs=20)
     assert tiny.run("sft", whole) == 0
     folder = job(
-        "sft", folders, planted, make_job, "job", epochs=40, processes=2, device="cpu", save_every_seconds=0.05
+        "sft", folders, planted, make_job, "job", epochs=20, processes=2, device="cpu", save_every_seconds=0.05
     )
-    child = tiny.start("sft", folder)
-    tiny.wait_for_step(folder, 3)
+    child = tiny.Child(lambda: tiny.run("sft", folder), folder)
+    tiny.wait_for_step(folder, 2)
     child.send_signal(signal.SIGTERM)
-    assert child.wait(120) == 75, (folder / "log.txt").read_text()[-2000:]
+    assert child.wait() == 75, (folder / "log.txt").read_text()[-2000:]
     assert not (folder / "run.json").exists()
     alone = folder.with_name("alone")
     shutil.copytree(folder, alone)
     config = json.loads((alone / "config.json").read_text())
     (alone / "config.json").write_text(json.dumps({**config, "processes": 1}))
-    assert tiny.start("sft", folder).wait(240) == 0
+    assert tiny.Child(lambda: tiny.run("sft", folder), folder).wait() == 0
     assert apart(whole, folder) < 1e-3
     assert tiny.run("sft", alone) == 0, "one process goes on where two stopped"
     assert tiny.lines(alone / "progress.jsonl")[0] == tiny.lines(folder / "progress.jsonl")[0], "it did not begin anew"

@@ -1,12 +1,13 @@
-"""Algorithms by the real worker, on a tiny model: SFT, samples and reward model once, each of them from these.
+"""Every algorithm by a worker's supervisor, on a tiny model: SFT, samples, reward model once, each of them from these.
 
-A2C, RLOO and GRPO are given the same folder as PPO, so GRPO stands for them here; EVERY_ALGORITHM=1 runs them all.
+The supervisor works in this process, and the real programs in forks of it, which have torch imported already; that a
+Celery worker starts them as processes of their own, tests/browser/test_circle.py tries.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -15,19 +16,29 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.database import transaction
-from app.local.child import Child
-from app.local.programs import worker_command
 from app.models import Checkpoint, Completion, Job, Project, Round, User
 from app.rules.programs import ALGORITHMS, PROGRAMS
-from app.services import assignments, checkpoints, demonstrations, projects, prompts, rankings, round_jobs, rounds
+from app.services import (
+    assignments,
+    checkpoints,
+    demonstrations,
+    outcomes,
+    projects,
+    prompts,
+    rankings,
+    round_jobs,
+    rounds,
+)
 from app.services.rankings import RankingDraft
-from app.settings import ROOT, get_settings
+from app.settings import Settings, get_settings
 from tests.seed import TINY_RECIPE, make_user, read_guidelines
+from tests.training import conftest as tiny
 from tests.workers.conftest import await_state, eventually
+from workers.child import Child
+from workers.supervisor import Supervisor
 
 pytestmark = pytest.mark.timeout(900)
 PATIENCE = 300
-TRIED = tuple(ALGORITHMS) if "EVERY_ALGORITHM" in os.environ else ("ppo", "grpo", "dpo", "rejection")
 ROLLOUT = TINY_RECIPE["ppo"]
 RECIPE = {
     **TINY_RECIPE,
@@ -40,12 +51,36 @@ RECIPE = {
 }
 
 
+class Forked(Child):
+    """The worker's side of a program that runs in a fork of this process; nobody gives it orders here."""
+
+    def __init__(self, settings: Settings, program: str, folder: Path, epoch: int, stamp: float) -> None:
+        self.log, self.log_start = folder / "log.txt", 0
+        self.fork = tiny.Child(lambda: tiny.run(program.removeprefix("training."), folder), folder)
+
+    def wait(self, seconds: float) -> int | None:
+        end = time.monotonic() + seconds
+        while not self.fork.poll():
+            if time.monotonic() > end:
+                return None
+            time.sleep(0.005)
+        return self.fork.wait()
+
+    def close(self) -> None:
+        pass
+
+    def _tell(self, line: str) -> None:
+        pass
+
+
 @pytest.fixture
-def worker(quick: None, redis_url: str, database: str, tmp_path: Path) -> Iterator[None]:
-    child = Child("worker", worker_command(get_settings()), tmp_path / "worker.log", dict(os.environ), ROOT, grace=20)
-    child.start()
+def supervisor(quick: None, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("workers.run.Child", Forked)
+    supervisor = Supervisor(outcomes)
+    supervisor.start()
     yield
-    child.stop()
+    supervisor.stop()
+    supervisor.join(20)
 
 
 def round_phase(project_id: int) -> tuple[int, str]:
@@ -65,7 +100,7 @@ def label(session: Session, project: Project, user: User, kind: str) -> None:
     rankings.submit_ranking(session, task.assignment.id, user, uuid4(), draft)
 
 
-def test_each_algorithm_makes_a_policy_whose_lineage_is_whole(worker: None, tiny_model: Path) -> None:
+def test_each_algorithm_makes_a_policy_whose_lineage_is_whole(supervisor: None, tiny_model: Path) -> None:
     with transaction() as session:
         draft = projects.ProjectDraft(
             name="Tiny", slug="tiny", base_model=str(tiny_model), responses_per_prompt=3, demonstration_threshold=2,
@@ -91,7 +126,7 @@ def test_each_algorithm_makes_a_policy_whose_lineage_is_whole(worker: None, tiny
         project, round_ = session.get_one(Project, project_id), session.get_one(Round, first)
         rounds.pause_loop(session, project, None)
         started = {}
-        for algorithm in [name for name in TRIED if name != "ppo"]:
+        for algorithm in [name for name in ALGORITHMS if name != "ppo"]:
             round_.phase, round_.algorithm = "improvement", algorithm
             started[algorithm] = round_jobs.start_job(session, project, round_).id
         round_.phase = "finished"
