@@ -155,7 +155,7 @@ class Circle:
         from starter.reward_referee import accuracies, reward_scores
 
         texts = self._texts("evaluate-pairs", prompts, ("sft",), samples_per_prompt=4, seed=self.seed)["sft"]
-        folders = [str(self.work / name / "checkpoint") for name in ("reward", "sft")]
+        reward, sft = (str(self.work / name / "checkpoint") for name in ("reward", "sft"))
         judged = [[judgment.score for judgment in found] for found in judge_all(prompts, texts)]
         return {
             f"{accuracy.low} to {accuracy.high}": {
@@ -163,7 +163,7 @@ class Circle:
                 "reward": round(accuracy.reward_model, 4),
                 "logprob": round(accuracy.logprob, 4),
             }
-            for accuracy in accuracies(judged, *reward_scores(*folders, prompts, texts))
+            for accuracy in accuracies(judged, *reward_scores(reward, sft, prompts, texts))
         }
 
     def go(self) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from benchmarks.circle import prompt_row, read_rows, write_rows
+from benchmarks.village import prompt_row, read_rows, write_rows
 from starter.demonstrations import demonstrations
 from starter.labelers import SimulatedTaste
 from starter.prompts import all_prompts

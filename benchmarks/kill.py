@@ -37,8 +37,8 @@ def find_worker(parent: int) -> psutil.Process:
 
 
 def half_way(job: Job) -> bool:
-    step, of = job.progress.get("step"), job.progress.get("of")
-    return bool(of) and 0.4 * of <= step < of
+    step, of = job.progress.get("step", 0), job.progress.get("of", 0)
+    return bool(0 < 0.4 * of <= step < of)
 
 
 def watch(parent: int, killed: dict[str, dict[str, Any]], stop: threading.Event) -> None:

@@ -158,7 +158,7 @@ def fresh(training: RewardTraining) -> tuple[RewardModel, Updater]:
     return model, Updater(training.ranks, model, groups, training.config)
 
 
-class InTurn(TrainerCallback):  # type: ignore[misc]
+class InTurn(TrainerCallback):
     """Times TRL's optimiser steps, and after each of them one of ours."""
 
     def __init__(self, ours: Callable[[int], Any]) -> None:

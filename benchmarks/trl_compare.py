@@ -45,19 +45,19 @@ def make_base(folder: Path, vocabulary: int = VOCABULARY, **sizes: int) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     torch.manual_seed(0)
-    config = LlamaConfig(**{
+    shape: dict[str, Any] = {
         "vocab_size": vocabulary, "hidden_size": 256, "num_hidden_layers": 5, "num_attention_heads": 8,
         "intermediate_size": 704, "max_position_embeddings": 512, "eos_token_id": 0, "pad_token_id": 1,
-        "bos_token_id": None, **sizes,
-    })  # fmt: skip
+        "bos_token_id": None,
+    }  # fmt: skip
+    config = LlamaConfig(**{**shape, **sizes})
     LlamaForCausalLM(config).save_pretrained(folder)
     words = ["<|end|>", "<|pad|>", "<|unk|>", *(f"w{at}" for at in range(3, vocabulary))]
     tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, unk_token="<|unk|>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.add_special_tokens(words[:3])
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>").save_pretrained(
-        folder
-    )
+    fast: Any = PreTrainedTokenizerFast
+    fast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>").save_pretrained(folder)
     return folder
 
 
@@ -166,7 +166,7 @@ def timed_steps(trainer: Any) -> Callable[[], Seconds]:
 
     times: list[Seconds] = []
 
-    class Clock(TrainerCallback):  # type: ignore[misc]
+    class Clock(TrainerCallback):
         def on_step_begin(self, *_: Any, **__: Any) -> None:
             times.append(now())
 
@@ -191,7 +191,8 @@ class Ours:
         from training.data import Ranking, bucketed_batches, load_tokenizer
         from training.models import LanguageModel, load_causal_lm
         from training.optimiser import Updater
-        from training.preferences import Preferences, width
+        from training.preferences import Preferences
+        from training.rankings import width
         from training.ranks import Ranks
 
         self.config = DPOConfig.from_dict({"policy": str(base), "lr": LR, "device": "cpu", **settings})

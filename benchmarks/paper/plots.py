@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 SIZE = 4.4, 2.9  # inches
 TEXT = "#777777"  # contrast of 4.5 on white and 4.2 on GitHub's dark
 COLOURS = ("#2f7fd6", "#d06a1e", "#2e9c5a", "#9c6ade")
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "tutelage", "font.family": "sans-serif", "font.size": 9,
     "text.color": TEXT, "axes.labelcolor": TEXT, "axes.edgecolor": TEXT, "xtick.color": TEXT, "ytick.color": TEXT,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.grid.axis": "y",
@@ -50,7 +51,7 @@ def plot(title: str, x: str, y: str, lines: Sequence[Line], logarithmic: bool = 
             ticks = sorted({point[0] for line in lines for point in line.points})
             axes.xaxis.set(major_locator=FixedLocator(ticks), minor_locator=NullLocator(), major_formatter="{x:g}")
         elif all(float(point[0]).is_integer() for line in lines for point in line.points):
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         figure.legend(loc="outside lower left", ncols=len(names), fontsize=8)
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Title": title})
