@@ -17,8 +17,8 @@ Read = tuple[int, str, str | None]  # the line on which a text begins, the text,
 
 def format_of(name: str) -> str | None:
     """How a file of this name is read: one JSON object a line, or plain text; None for any other."""
-    ending = name.rpartition(".")[2].lower()
-    return {"jsonl": "jsonl", "ndjson": "jsonl", "txt": "text"}.get(ending)
+    _stem, _dot, ending = name.lower().rpartition(".")
+    return {"jsonl": "jsonl", "ndjson": "jsonl", "txt": "text"}.get(ending) if _dot else None
 
 
 def row_problem(row: Any) -> str | None:

@@ -19,7 +19,7 @@ from app.models.columns import TaskKind
 from app.names import kind_name, kind_subject
 from app.rules import rounds as rules
 from app.rules.programs import ALGORITHMS, PROGRAMS
-from app.services import pretraining, rounds
+from app.services import rounds
 from app.services.prompts import count_prompts
 from app.services.round_jobs import latest_checkpoint
 from app.services.round_plans import Plan, next_kind, plan_of
@@ -174,7 +174,8 @@ def _sentence(project: Project, round_: Round, facts: rules.Facts, job: Job | No
         sentence = _("The loop is paused in round %(round)s. Labels are still taken; training waits.")
         return sentence % {"round": round_.number}
     if rules.waits_for_pretraining(round_.phase, facts):
-        return pretraining.missing_sentence(plan_of(project, round_).algorithm)
+        sentence = _("%(job)s of round %(round)s waits for pretraining text, and the project has none.")
+        return sentence % {"job": kind_subject(plan_of(project, round_).algorithm), "round": round_.number}
     if round_.phase == rules.COLLECTING_DEMONSTRATIONS:
         missing = max(0, facts.demonstration_threshold - facts.new_demonstrations)
         if not missing:
