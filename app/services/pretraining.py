@@ -75,22 +75,25 @@ def import_texts(
     """
     if format not in FORMATS:
         raise Invalid(_("Choose one of: %(known)s.") % {"known": ", ".join(FORMATS)})
-    earlier = _retire(session, project)
-    version = 1 + (session.scalar(_newest_version(project.id)) or 0)
+    _lock(session, project)
+    earlier = current_set(session, project.id)
     made = PretrainingSet(
         project_id=project.id,
-        version=version,
+        version=1 + (session.scalar(_newest_version(project.id)) or 0),
         texts=0,
         characters=0,
         sha256="",
         created_by_id=user.id if user else None,
+        retired_at=func.now(),  # until its texts are there: no training waits for an import
     )
     session.add(made)
     session.flush()
     kept = ((0, text, None) for text in _texts(session, earlier)) if add and earlier else ()
     _store(session, made, chain(kept, _read(lines, format)))
     if earlier is not None:
-        _forget(session, earlier)
+        _retire(session, earlier)
+    made.retired_at = None
+    session.flush()
     details = {"version": made.version, "texts": made.texts, "sha256": made.sha256}
     audit.record(session, user, "pretraining.imported", f"project:{project.id}", **details)
     jobs.wake_workers(session)  # a round may wait for it
@@ -141,28 +144,26 @@ def delete_set(session: Session, project: Project, user: User) -> None:
         names = ", ".join(kind_name(kind) for kind in asking)
         sentence = _("The settings of %(names)s ask for it. Set the weight of pretraining text to 0 there first.")
         raise Conflict(sentence % {"names": names})
-    earlier = _retire(session, project)
+    _lock(session, project)
+    earlier = current_set(session, project.id)
     if earlier is None:
         raise Conflict(_("There is no pretraining text to delete."))
-    _forget(session, earlier)
+    _retire(session, earlier)
     audit.record(session, user, "pretraining.deleted", f"project:{project.id}", version=earlier.version)
 
 
-def _retire(session: Session, project: Project) -> PretrainingSet | None:
-    """End the present version. The lock puts imports in a row; labels that name the project do not wait for it."""
+def _lock(session: Session, project: Project) -> None:
+    """Put imports and deletions in a row; labels, which name the project too, do not wait for them."""
     session.execute(select(Project.id).where(Project.id == project.id).with_for_update(key_share=True))
-    query = select(PretrainingSet).where(PretrainingSet.project_id == project.id, PretrainingSet.retired_at.is_(None))
-    found = session.scalar(query.with_for_update(), execution_options={"populate_existing": True})
-    if found is not None:
-        found.retired_at = session.scalar(select(func.now()))
-        session.flush()
-    return found
 
 
-def _forget(session: Session, earlier: PretrainingSet) -> None:
-    """Delete the texts of a version that no training was given."""
+def _retire(session: Session, earlier: PretrainingSet) -> None:
+    """End a version, and delete its texts where no training was given them; one that is starting is waited for."""
+    session.refresh(earlier, with_for_update=True)
+    earlier.retired_at = session.scalar(select(func.now()))
     if earlier.frozen_at is None:
         session.execute(delete(PretrainingText).where(PretrainingText.set_id == earlier.id))
+    session.flush()
 
 
 def _newest_version(project_id: int) -> Any:

@@ -154,6 +154,8 @@ def world(session: Session, comparison: Comparison, admin: Person) -> dict[str, 
     members.add_member(session, project, scratch, admin.user)
     ai_label = add_ai_labels(session, project, comparison, admin.user)[0]
     text = pretraining.import_texts(session, project, [b"Marta."], admin.user, format="text")
+    pretraining.freeze_set(session, project, "ppo")
+    project.recipe = {"ppo": {"ptx_coef": 0.5}}  # so that it is not to be deleted
     session.commit()
     return {
         "project": "village", "slug": "village", "kind": "demonstrations", "job_id": job.id,

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
+from typer.testing import CliRunner, Result
 
+from app.cli import app
+from app.database import transaction
 from app.errors import Conflict, Invalid, NotFound
 from app.models import PretrainingSet, PretrainingText, Project, User
 from app.services import pretraining
@@ -94,6 +98,40 @@ def test_a_refused_file_changes_nothing_and_names_its_lines(session: Session, pr
     session.expire_all()
     assert (pretraining.current_set(session, project.id), kept.retired_at) == (kept, None)
     assert texts_of(session, kept) == ["kept"]
+
+
+def test_a_training_begins_on_the_present_version_while_the_next_is_being_imported(
+    session: Session, project: Project
+) -> None:
+    present = give(session, project, "present")
+    begun: list[PretrainingSet] = []
+
+    def lines() -> Iterator[bytes]:
+        yield b"next"
+        with transaction() as other:
+            other.execute(text("SET LOCAL lock_timeout = '5s'"))
+            begun.append(pretraining.freeze_set(other, other.get_one(Project, project.id), "ppo"))
+
+    made = pretraining.import_texts(session, project, lines(), None, format="text")
+    session.commit()
+    assert (begun[0].id, pretraining.current_set(session, project.id)) == (present.id, made)
+    assert texts_of(session, present) == ["present"]  # it was frozen meanwhile
+
+
+def test_the_command_line_imports_by_the_name_of_the_file(session: Session, project: Project, tmp_path: Path) -> None:
+    plain, rows = tmp_path / "a.txt", tmp_path / "b.jsonl"
+    plain.write_text("One\n\nTwo\n")
+    rows.write_text('{"text": "Three"}\n')
+
+    def run(*arguments: object) -> Result:
+        return CliRunner().invoke(app, ["import", "village", "pretraining", *map(str, arguments)])
+
+    assert "Version 1 of the pretraining text of village: 2 texts." in run(plain).output
+    assert "Version 2 of the pretraining text of village: 3 texts." in run(rows, "--add").output
+    rows.write_text("{}\n")
+    refused = run(rows)
+    assert (refused.exit_code, "line 1: `text` must be a text" in refused.output) == (1, True)
+    assert run(tmp_path).exit_code == 2
 
 
 def test_an_import_has_its_limits(session: Session, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
