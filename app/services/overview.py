@@ -295,7 +295,7 @@ def _gates(project: Project, round_: Round, facts: rules.Facts) -> list[Gate]:
     running = Condition(not facts.paused, _("The loop is not paused"), _("paused") if facts.paused else _("running"))
     places = _numbered(ngettext("%(count)s place", "%(count)s places", facts.ranking_slots), facts.ranking_slots)
     algorithm = kind_name(plan_of(project, round_).algorithm)
-    text = [Condition(False, _("Pretraining text"), _("none"))] if facts.pretraining_missing else []
+    text = [Condition(False, _("Pretraining text"), _("there is none"))] if facts.pretraining_missing else []
     title = _("Next reward model and %(algorithm)s") if facts.trains_reward_model else _("Next %(algorithm)s")
     return [
         Gate(_("Next SFT"), _("starts by itself"), [demonstrations, running]),
