@@ -54,8 +54,7 @@ class ShownText:
 
 
 def look_at(session: Session, project: Project, found: PretrainingSet) -> PretrainingFigures:
-    step = max(1, found.texts // LOOKED_AT)
-    numbers = list(range(1, found.texts + 1, step))[:LOOKED_AT]
+    numbers = {1 + place * found.texts // LOOKED_AT for place in range(LOOKED_AT)}
     columns = (func.char_length(PretrainingText.text), func.left(PretrainingText.text, HEAD))
     query = select(*columns).where(PretrainingText.set_id == found.id, PretrainingText.number.in_(numbers))
     rows = session.execute(query).all()
