@@ -51,6 +51,7 @@ PAGES = (
     "qualification_items",
     "qualification_reviews",
     "prompts",
+    "pretraining",
     "prompt_reports",
     "data",
     "ai_labels",

@@ -40,7 +40,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-IMPORTS = re.compile(r"(?:/api/v1)?/projects/[^/]+/(?:prompts|demonstrations)(?:/import)?")
+IMPORTS = re.compile(r"(?:/api/v1)?/projects/[^/]+/(?:prompts|demonstrations|pretraining)(?:/import)?")
 
 
 class SecurityHeaders:

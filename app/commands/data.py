@@ -13,16 +13,28 @@ from app.commands.shell import database, fail
 
 def import_file(
     project: str,
-    kind: Annotated[str, typer.Argument(help="prompts or demonstrations.")],
-    file: Annotated[Path, typer.Argument(help="JSONL; docs/api.md describes the rows.", exists=True, dir_okay=False)],
+    kind: Annotated[str, typer.Argument(help="prompts, demonstrations or pretraining.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="JSONL (docs/api.md has the rows); pretraining also .txt.", exists=True, dir_okay=False),
+    ],
+    add: Annotated[bool, typer.Option(help="Pretraining: behind the texts that are there, not instead.")] = False,
 ) -> None:
-    """Import a JSONL file, all or nothing; bad rows are named by their line."""
-    from app.services import demonstrations, projects, prompts
+    """Import a file, all or nothing; bad rows are named by their line."""
+    from app.rules.pretraining import format_of
+    from app.services import demonstrations, pretraining, projects, prompts
 
-    if kind not in ("prompts", "demonstrations"):
-        raise fail("choose prompts or demonstrations.")
+    if kind not in ("prompts", "demonstrations", "pretraining"):
+        raise fail("choose prompts, demonstrations or pretraining.")
+    format = format_of(file.name)
+    if kind == "pretraining" and format is None:
+        raise fail("pretraining text comes from a file named .txt or .jsonl.")
     with file.open("rb") as lines, database() as session:
         found = projects.get_project(session, project)
+        if kind == "pretraining" and format is not None:
+            made = pretraining.import_texts(session, found, lines, None, format=format, add=add)
+            typer.echo(f"Version {made.version} of the pretraining text of {project}: {made.texts:,} texts.")
+            return
         if kind == "prompts":
             count = prompts.import_prompts(session, found, lines, "import")
         else:

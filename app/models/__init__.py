@@ -15,6 +15,7 @@ from app.models.guideline import Guideline, GuidelineReading
 from app.models.job import Job, JobEvent
 from app.models.label_schema import LabelSchema
 from app.models.member import ProjectMember
+from app.models.pretraining import PretrainingSet, PretrainingText
 from app.models.project import Project
 from app.models.prompt import Prompt
 from app.models.prompt_report import PromptReport
@@ -52,6 +53,8 @@ __all__ = [
     "Job",
     "JobEvent",
     "LabelSchema",
+    "PretrainingSet",
+    "PretrainingText",
     "Project",
     "ProjectMember",
     "Prompt",

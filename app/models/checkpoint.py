@@ -29,6 +29,7 @@ class Checkpoint(Base):
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoints.id"), index=True)
     reward_model_id: Mapped[int | None] = mapped_column(ForeignKey("checkpoints.id"))  # what it was optimised against
     snapshot_id: Mapped[int | None] = mapped_column(ForeignKey("snapshots.id"), index=True)
+    pretraining_set_id: Mapped[int | None] = mapped_column(ForeignKey("pretraining_sets.id"), index=True)
     round_id: Mapped[int | None] = mapped_column(ForeignKey("rounds.id"), index=True)
     job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))
     config: Mapped[Json]

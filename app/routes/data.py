@@ -13,7 +13,7 @@ from app.pages import render
 from app.routes.api.exports import Format, Kind, send_export
 from app.routes.checkpoints import LabelKind
 from app.security import Researcher, SessionDep
-from app.services import ai_labels, browsing, checkpoints, projects, snapshots
+from app.services import ai_labels, browsing, checkpoints, pretraining, projects, snapshots
 
 router = APIRouter()
 
@@ -28,6 +28,7 @@ def show_data(request: Request, session: SessionDep, user: Researcher, slug: str
         counts=browsing.count_labels(session, project),
         ai=ai_labels.use_of(session, project),
         prompts=browsing.count_prompts(session, project),
+        pretraining=pretraining.current_set(session, project.id),
         snapshots=snapshots.list_snapshots(session, project.id),
     )
 

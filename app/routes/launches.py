@@ -19,7 +19,7 @@ from app.routes.recipe_forms import AlgorithmChoice, algorithm_choices
 from app.rules import rounds as rules
 from app.rules.programs import ALGORITHMS
 from app.security import Admin, SessionDep
-from app.services import estimates, projects, rounds
+from app.services import estimates, pretraining, projects, rounds
 from app.services.estimates import PartEstimate
 from app.services.round_plans import Plan, plan_of
 
@@ -36,6 +36,7 @@ class LaunchPage:
     algorithms: list[AlgorithmChoice]
     shared: list[PartEstimate]  # of every round
     choices: dict[str, PartEstimate]  # by algorithm
+    lacking: list[str]  # algorithms whose settings ask for pretraining text that there is not
     launch_problem: str | None
     problem: str | None
 
@@ -81,6 +82,7 @@ def _launch_page(
         algorithms=algorithm_choices(),
         shared=[part for part in found.values() if part.kind not in ALGORITHMS],
         choices={kind: part for kind, part in found.items() if kind in ALGORITHMS},
+        lacking=[kind for kind in ALGORITHMS if pretraining.is_missing(session, project, kind)],
         launch_problem=rules.launch_problem(round_.phase, rounds.gather_facts(session, project, round_)),
         problem=error.detail if error else None,
     )

@@ -19,7 +19,7 @@ from app.routes.forms import read_form
 from app.routes.recipe_forms import FIELDS, algorithm_choices, field_at_fault, fields_of, parse_recipe, typed_recipe
 from app.rules.label_schemas import DEFAULT_RESPONSE_FLAGS, parse_flags
 from app.security import Admin, SessionDep
-from app.services import audit, label_schemas, projects
+from app.services import audit, label_schemas, pretraining, projects
 from app.services.projects import CREATION_ONLY, DEFAULT_GUIDELINES, ProjectDraft
 from app.services.round_jobs import latest_checkpoint
 from app.translation import gettext as _
@@ -172,6 +172,7 @@ def _settings_page(
         problem=error.detail if error else None,
         saved=saved,
         schema=label_schemas.current_schema(session, project.id),
+        pretraining=pretraining.current_set(session, project.id),
         has_reward_model=latest_checkpoint(session, project.id, "reward") is not None,
         **_choices(),
         status=422 if error else 200,

@@ -45,6 +45,7 @@ _SCORES = ("objective/scores", mark("Reward model score"))
 _KL = ("objective/kl", mark("KL to SFT, nats"))
 _VALUE_LOSS = ("loss/value", mark("Value loss"))
 _CLIPPED = ("policy/clipfrac", mark("Clipped share"))
+_PRETRAINING_LOSS = ("loss/ptx", mark("Loss on pretraining text"))
 _ROLLOUT = (
     ("objective/rlhf_reward", mark("Score less KL penalty")),
     ("objective/entropy", mark("Entropy")),
@@ -70,27 +71,27 @@ PROGRAMS: dict[str, Program] = {
         ),
         Program(
             "ppo", "ppo", rounds.IMPROVEMENT, "PPO", _WITH_REWARD, POLICY_DATA,
-            (_SCORES, _KL, _VALUE_LOSS, *_ROLLOUT, _CLIPPED), _KL_HEADLINE,
+            (_SCORES, _KL, _VALUE_LOSS, *_ROLLOUT, _CLIPPED, _PRETRAINING_LOSS), _KL_HEADLINE,
             about=mark("Samples from the policy, scores from the reward model, clipped steps. What InstructGPT used."),
-            settings=(*_ROLLOUT_SETTINGS, "inner_epochs", "advantage", "lr", "kl_coef", "max_new_tokens"),
+            settings=(*_ROLLOUT_SETTINGS, "inner_epochs", "advantage", "lr", "kl_coef", "max_new_tokens", "ptx_coef"),
         ),
         Program(
             "a2c", "a2c", rounds.IMPROVEMENT, "A2C", _WITH_REWARD, POLICY_DATA,
-            (_SCORES, _KL, _VALUE_LOSS, *_ROLLOUT), _KL_HEADLINE,
+            (_SCORES, _KL, _VALUE_LOSS, *_ROLLOUT, _PRETRAINING_LOSS), _KL_HEADLINE,
             about=mark("PPO with one step a rollout and no clipping; a value network is its baseline."),
-            settings=(*_ROLLOUT_SETTINGS, "lr", "value_lr", "kl_coef", "max_new_tokens"),
+            settings=(*_ROLLOUT_SETTINGS, "lr", "value_lr", "kl_coef", "max_new_tokens", "ptx_coef"),
         ),
         Program(
             "rloo", "rloo", rounds.IMPROVEMENT, "RLOO", _WITH_REWARD, POLICY_DATA,
-            (_SCORES, _KL, *_ROLLOUT), _KL_HEADLINE,
+            (_SCORES, _KL, *_ROLLOUT, _PRETRAINING_LOSS), _KL_HEADLINE,
             about=mark("A whole response is one action, the prompt’s other samples its baseline. No value network."),
-            settings=(*_ROLLOUT_SETTINGS, "lr", "kl_coef", "max_new_tokens"),
+            settings=(*_ROLLOUT_SETTINGS, "lr", "kl_coef", "max_new_tokens", "ptx_coef"),
         ),
         Program(
             "grpo", "grpo", rounds.IMPROVEMENT, "GRPO", _WITH_REWARD, POLICY_DATA,
-            (_SCORES, _KL, ("loss/kl", mark("KL loss")), *_ROLLOUT, _CLIPPED), _KL_HEADLINE,
+            (_SCORES, _KL, ("loss/kl", mark("KL loss")), *_ROLLOUT, _CLIPPED, _PRETRAINING_LOSS), _KL_HEADLINE,
             about=mark("Scores normalised within a prompt’s samples, several clipped epochs, the KL as a loss."),
-            settings=(*_ROLLOUT_SETTINGS, "inner_epochs", "cliprange", "lr", "kl_coef", "max_new_tokens"),
+            settings=(*_ROLLOUT_SETTINGS, "inner_epochs", "cliprange", "lr", "kl_coef", "max_new_tokens", "ptx_coef"),
         ),
         Program(
             "dpo", "dpo", rounds.IMPROVEMENT, "DPO", (("policy", "parent"),), RANKING_DATA,
@@ -136,6 +137,7 @@ SETTING_TITLES = {
     "max_length": mark("Longest prompt and response, tokens"),
     "max_new_tokens": mark("Longest response, tokens"),
     "minibatch_size": mark("Responses a step"),
+    "ptx_coef": mark("Weight of pretraining text (PPO-ptx)"),
     "samples_per_prompt": mark("Samples of a prompt"),
     "temperature": mark("Sampling temperature"),
     "value_lr": mark("Learning rate of the value network"),

@@ -40,6 +40,7 @@ class Facts:
     launch_requested: bool = False  # an admin said: now
     paused: bool = False
     job_state: str | None = None  # of this phase's latest job
+    pretraining_missing: bool = False  # the round's algorithm asks for pretraining text, and there is none
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,24 @@ def rankings_wanted(facts: Facts) -> int:
 
 def next_step(phase: str, facts: Facts) -> Step:
     """Where the round goes now; the same phase without a job when it has to wait."""
+    step = _step(phase, facts)
+    if facts.pretraining_missing and _begins_learning(step):
+        return Step(step.phase if phase in WORKING else phase)
+    return step
+
+
+def waits_for_pretraining(phase: str, facts: Facts) -> bool:
+    """Whether nothing but the missing pretraining text holds the round up."""
+    return facts.pretraining_missing and _begins_learning(_step(phase, facts))
+
+
+def _begins_learning(step: Step) -> bool:
+    """A training on rankings, with or without a reward model before it: neither is begun that cannot be ended."""
+    return step.start_job and step.phase in (REWARD, IMPROVEMENT)
+
+
+def _step(phase: str, facts: Facts) -> Step:
+    """The same, were there all the pretraining text that is asked for."""
     if phase == COLLECTING_DEMONSTRATIONS:
         enough = facts.new_demonstrations >= facts.demonstration_threshold and not facts.paused
         return _begin(SFT) if _may_begin(facts.demonstrations, enough, facts) else Step(phase)

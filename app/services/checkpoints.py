@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
-from app.models import AILabel, Checkpoint, Demonstration, Job, Ranking, Round, Snapshot, SnapshotItem
+from app.models import AILabel, Checkpoint, Demonstration, Job, PretrainingSet, Ranking, Round, Snapshot, SnapshotItem
 from app.translation import gettext as _
 
 
@@ -23,6 +23,7 @@ class Lineage:
     labels: int  # of people, in these snapshots, each label once
     ai_labels: int  # and of a model
     labelers: int
+    pretraining_sets: list[PretrainingSet]  # that were mixed in, its own first
     round: Round | None
     job: Job | None
 
@@ -71,9 +72,16 @@ def checkpoint_lineage(session: Session, checkpoint: Checkpoint) -> Lineage:
         labels=labels,
         ai_labels=session.scalar(ai_labels) or 0,
         labelers=labelers,
+        pretraining_sets=_pretraining_sets(session, [checkpoint, *ancestors]),
         round=session.get(Round, checkpoint.round_id) if checkpoint.round_id else None,
         job=session.get(Job, checkpoint.job_id) if checkpoint.job_id else None,
     )
+
+
+def _pretraining_sets(session: Session, chain: list[Checkpoint]) -> list[PretrainingSet]:
+    """The pretraining text of these checkpoints, each version once."""
+    ids = dict.fromkeys(each.pretraining_set_id for each in chain if each.pretraining_set_id is not None)
+    return [session.get_one(PretrainingSet, set_id) for set_id in ids]
 
 
 def snapshot_labels(

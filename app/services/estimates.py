@@ -17,8 +17,9 @@ from app.models import Completion, Demonstration, Job, Project, Prompt, Ranking,
 from app.models.columns import JobState
 from app.names import kind_name
 from app.rules.programs import DEMONSTRATION_DATA, PROGRAMS, RANKING_DATA
-from app.services import exports
+from app.services import exports, pretraining
 from app.services.base_models import find_folder
+from app.services.pretraining_figures import look_at, read_limit
 from app.services.projects import GIVEN
 from app.services.round_jobs import best_of_judge
 from app.services.token_counts import tokens_of
@@ -58,6 +59,7 @@ class _Counts:
     demonstration_tokens: list[int]  # answers alone
     response_tokens: float | None  # mean of the last samples; None before the first
     longest_response: int
+    pretraining_tokens: list[float]  # about, of some texts; none where nothing asks for them
 
 
 def estimate_round(session: Session, project: Project) -> list[PartEstimate]:
@@ -145,7 +147,10 @@ def _data(project: Project, kind: str, counts: _Counts, config: BaseConfig) -> D
     else:
         rows, each = counts.prompts, settings.samples_per_prompt
     longest = longest_prompt + min(max(counts.longest_response, response), most) + (each - 1) * response
-    return Data(rows, prompt, response, each, longest)
+    mixed_in = 0.0
+    if getattr(settings, "ptx_coef", 0) and counts.pretraining_tokens:
+        mixed_in = mean(min(length, read_limit(settings)) for length in counts.pretraining_tokens)
+    return Data(rows, prompt, response, each, longest, mixed_in)
 
 
 def _count(session: Session, project: Project) -> _Counts | str:
@@ -181,4 +186,10 @@ def _count(session: Session, project: Project) -> _Counts | str:
         demonstration_tokens=answer_tokens,
         response_tokens=float(response_tokens) if response_tokens else None,
         longest_response=longest or 0,
+        pretraining_tokens=_pretraining_tokens(session, project),
     )
+
+
+def _pretraining_tokens(session: Session, project: Project) -> list[float]:
+    found = pretraining.current_set(session, project.id) if pretraining.asking_kinds(project.recipe) else None
+    return look_at(session, project, found).lengths if found is not None else []

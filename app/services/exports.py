@@ -21,6 +21,7 @@ from app.rules.rankings import tiers_to_ranks
 from app.services import ai_exports
 from app.services.export_rows import response_row
 from app.settings import get_settings
+from app.translation import gettext as _
 
 KINDS = ("demonstrations", "comparisons")
 TASKS = {"demonstrations": TaskKind.DEMONSTRATION, "comparisons": TaskKind.RANKING}
@@ -43,7 +44,8 @@ def stream_export(
     A model's labels come last, where they are asked for, or where the snapshot that is named holds some.
     """
     if kind not in KINDS or format not in FORMATS:
-        raise Invalid(f"Choose one of {', '.join(KINDS)} and one of {', '.join(FORMATS)}.")
+        known = {"kinds": ", ".join(KINDS), "formats": ", ".join(FORMATS)}
+        raise Invalid(_("Choose one of %(kinds)s and one of %(formats)s.") % known)
     rows = demonstration_rows if kind == "demonstrations" else ranking_rows
     found = rows(session, project, simulated=simulated, snapshot_id=snapshot_id)
     if ai or snapshot_id is not None:

@@ -18,13 +18,13 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from app.errors import Invalid, NotFound
-from app.models import Checkpoint, Comparison, Completion, Job, Project, Prompt, Round, Slot, Snapshot
+from app.models import Checkpoint, Comparison, Completion, Job, PretrainingSet, Project, Prompt, Round, Slot, Snapshot
 from app.models.columns import JobKind
 from app.rules.assignment import slots_in_queue_order
 from app.rules.exports import to_line
 from app.rules.programs import ALGORITHMS, POLICY_DATA, PROGRAMS
 from app.rules.reviews import labelers_wanted
-from app.services import ai_jobs, rounds, snapshots
+from app.services import ai_jobs, pretraining, rounds, snapshots
 from app.settings import ROOT, get_settings
 from training.config import CONFIGS
 
@@ -80,6 +80,9 @@ def _prepare_training(session: Session, job: Job, data: Path) -> dict[str, Any]:
     program = PROGRAMS[job.kind]
     if program.reads == POLICY_DATA:
         _write_lines(data / "prompts.jsonl", _training_prompts(session, job.project_id))
+    if job.spec.get("pretraining") is not None:
+        with (data / "pretraining.jsonl").open("w", encoding="utf-8") as file:
+            file.writelines(pretraining.stream_lines(session, session.get_one(PretrainingSet, job.spec["pretraining"])))
     return {setting: _path(session, job.spec[place]) for setting, place in program.models}
 
 
@@ -142,6 +145,7 @@ def _record_checkpoint(session: Session, job: Job, folder: Path) -> dict[str, An
         parent_id=job.spec["parent"],
         reward_model_id=job.spec.get("reward"),
         snapshot_id=job.spec.get("snapshot"),
+        pretraining_set_id=job.spec.get("pretraining"),
         round_id=job.round_id,
         job_id=job.id,
         config=run.get("config", {}),

@@ -92,6 +92,7 @@ class LoopOverview:
     may_launch: bool
     launch_problem: str | None
     ai_labels: int  # that the training people label for would read as well
+    pretraining_missing: bool  # the round's algorithm asks for text, and there is none
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ def loop_overview(session: Session, project: Project) -> LoopOverview:
         may_launch=problem is None,
         launch_problem=problem,
         ai_labels=facts.ai_labels,
+        pretraining_missing=facts.pretraining_missing,
     )
 
 
@@ -171,6 +173,9 @@ def _sentence(project: Project, round_: Round, facts: rules.Facts, job: Job | No
     if project.paused_at is not None:
         sentence = _("The loop is paused in round %(round)s. Labels are still taken; training waits.")
         return sentence % {"round": round_.number}
+    if rules.waits_for_pretraining(round_.phase, facts):
+        sentence = _("%(job)s of round %(round)s waits for pretraining text, and the project has none.")
+        return sentence % {"job": kind_subject(plan_of(project, round_).algorithm), "round": round_.number}
     if round_.phase == rules.COLLECTING_DEMONSTRATIONS:
         missing = max(0, facts.demonstration_threshold - facts.new_demonstrations)
         if not missing:
@@ -290,6 +295,7 @@ def _gates(project: Project, round_: Round, facts: rules.Facts) -> list[Gate]:
     running = Condition(not facts.paused, _("The loop is not paused"), _("paused") if facts.paused else _("running"))
     places = _numbered(ngettext("%(count)s place", "%(count)s places", facts.ranking_slots), facts.ranking_slots)
     algorithm = kind_name(plan_of(project, round_).algorithm)
+    text = [Condition(False, _("Pretraining text"), _("there is none"))] if facts.pretraining_missing else []
     title = _("Next reward model and %(algorithm)s") if facts.trains_reward_model else _("Next %(algorithm)s")
     return [
         Gate(_("Next SFT"), _("starts by itself"), [demonstrations, running]),
@@ -299,6 +305,7 @@ def _gates(project: Project, round_: Round, facts: rules.Facts) -> list[Gate]:
             [
                 Condition(facts.ranking_slots > 0, _("Responses to rank"), places),
                 rankings,
+                *text,
                 running,
             ],
         ),

@@ -19,7 +19,7 @@ from app.rules import measures as measure_rules
 from app.rules import rounds as round_rules
 from app.rules.label_schemas import Fields, Flag
 from app.rules.programs import ALGORITHMS, PROGRAMS, STANDARD, trains_reward_model
-from app.services import slots
+from app.services import pretraining, slots
 from app.services.base_models import check_base_model
 from app.translation import gettext as _
 from training.config import CONFIGS, ConfigError
@@ -107,7 +107,7 @@ def get_project(session: Session, slug: str) -> Project:
 
 def create_project(session: Session, draft: ProjectDraft) -> Project:
     """Store a project with its base checkpoint, guideline version 1 and round 1. Raises Invalid, Conflict."""
-    _check_draft(draft)
+    _check_draft(draft, has_pretraining=False)
     if session.scalar(select(Project.id).where(Project.slug == draft.slug)) is not None:
         raise Conflict(_("The short name “%(slug)s” is taken. Choose another one.") % {"slug": draft.slug})
     check_base_model(draft.base_model)
@@ -153,7 +153,9 @@ def update_project(session: Session, project: Project, changes: Mapping[str, Any
     if unknown := sorted(set(changes) - allowed):
         raise Invalid(_("These cannot be changed: %(names)s.") % {"names": ", ".join(unknown)})
     current = {name: getattr(project, name) for name in allowed}
-    _check_draft(ProjectDraft(slug=project.slug, base_model=project.base_model, **{**current, **changes}))
+    draft = ProjectDraft(slug=project.slug, base_model=project.base_model, **{**current, **changes})
+    # A recipe from before this was checked stands in the way of no other change.
+    _check_draft(draft, "recipe" not in changes or pretraining.current_set(session, project.id) is not None)
     wanted = (project.overlap, project.second_label_rate)
     for name, value in changes.items():
         setattr(project, name, value)
@@ -163,7 +165,7 @@ def update_project(session: Session, project: Project, changes: Mapping[str, Any
     return project
 
 
-def _check_draft(draft: ProjectDraft) -> None:
+def _check_draft(draft: ProjectDraft, has_pretraining: bool) -> None:
     errors = []
 
     def check(field_name: str, holds: bool, message: str) -> None:
@@ -192,6 +194,11 @@ def _check_draft(draft: ProjectDraft) -> None:
     check("algorithm", known, _("Choose one of: %(known)s.") % {"known": ", ".join(ALGORITHMS)})
     recipe_errors = _recipe_problems(draft.recipe)
     errors += recipe_errors
+    for kind in [] if has_pretraining or recipe_errors else pretraining.asking_kinds(draft.recipe):
+        message = _(
+            "This project has no pretraining text yet. Import some (Data, Pretraining text), then set a weight."
+        )
+        check(f"recipe.{kind}.ptx_coef", False, message)
     if known and not recipe_errors and not trains_reward_model(draft.algorithm, draft.extra_reward_model):
         message = _(
             "The best of N is chosen by a reward model, and %(name)s trains none. Set N to 1, or have a reward model "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import func, insert, select
@@ -57,16 +57,23 @@ def import_prompts(session: Session, project: Project, lines: Iterable[bytes], s
             stored += store_prompts(session, project, batch)
             batch = []
     if errors:
-        sentence = (
-            _("Nothing was imported: %(count)s rows are not valid.")
-            if len(errors) < ERRORS_SHOWN
-            else _("Nothing was imported: %(count)s rows are not valid (only the first are listed).")
-        )
-        raise Invalid(sentence % {"count": len(errors)}, errors=errors)
+        raise refusal(errors)
     return stored + store_prompts(session, project, batch)
 
 
-def read_rows(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any], str | None]]:
+def refusal(errors: list[dict[str, Any]]) -> Invalid:
+    """The error that lists the rows at fault, of which nobody reads more than ERRORS_SHOWN."""
+    sentence = (
+        _("Nothing was imported: %(count)s rows are not valid.")
+        if len(errors) < ERRORS_SHOWN
+        else _("Nothing was imported: %(count)s rows are not valid (only the first are listed).")
+    )
+    return Invalid(sentence % {"count": len(errors)}, errors=errors)
+
+
+def read_rows(
+    lines: Iterable[bytes], row_problem: Callable[[Any], str | None] = rules.row_problem
+) -> Iterator[tuple[int, dict[str, Any], str | None]]:
     """Yield (line number, row, problem) of a JSONL stream; blank lines are passed over."""
     limit_rows, limit_line = get_settings().import_rows, get_settings().import_line
     for number, line in enumerate(lines, start=1):
@@ -84,7 +91,7 @@ def read_rows(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any], str
         except (ValueError, RecursionError):
             yield number, {}, _("The line is no valid JSON in UTF-8.")
             continue
-        yield number, row if isinstance(row, dict) else {}, rules.row_problem(row)
+        yield number, row if isinstance(row, dict) else {}, row_problem(row)
 
 
 def _prompt_values(project: Project, row: dict[str, Any], source: str) -> dict[str, Any]:

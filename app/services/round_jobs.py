@@ -14,7 +14,7 @@ from app.models import Checkpoint, Comparison, Job, Project, Prompt, Round
 from app.rules import programs
 from app.rules import rounds as rules
 from app.rules.sampling import sampling_plan
-from app.services import jobs, snapshots
+from app.services import jobs, pretraining, snapshots
 from app.services.round_plans import next_kind, plan_of
 
 
@@ -90,6 +90,8 @@ def _improvement_spec(session: Session, project: Project, round_: Round) -> dict
         reward = session.get(Checkpoint, round_.reward_checkpoint_id) if round_.reward_checkpoint_id else None
         frozen = reward.snapshot_id if reward is not None else None
         spec["snapshot"] = frozen or snapshots.freeze_snapshot(session, project, round_, "ranking").id
+    if algorithm in pretraining.asking_kinds(project.recipe):
+        spec["pretraining"] = pretraining.freeze_set(session, project, algorithm).id
     if project.recipe.get(algorithm, {}).get("loss") == "slic":  # whose SFT targets are the demonstrations
         demonstrations = snapshots.last_snapshot(session, project.id, "demonstration")
         spec["demonstration_snapshot"] = demonstrations.id if demonstrations else None

@@ -13,16 +13,18 @@ from typing import Any
 from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.errors import Conflict
+from app.errors import Conflict, Invalid
 from app.models import Comparison, Job, Project, Prompt, Ranking, Round, Slot, User
 from app.rules import programs
 from app.rules import rounds as rules
-from app.services import ai_exports, audit, exports, jobs, snapshots
+from app.services import ai_exports, audit, exports, jobs, pretraining, snapshots
 from app.services.demonstrations import count_demonstrations
 from app.services.round_jobs import start_job
 from app.services.round_plans import Plan, check_plan, plan_of
 from app.translation import gettext as _
 
+# From here on the next training goes by the round's algorithm.
+LEARNING = (rules.COLLECTING_RANKINGS, rules.REWARD, rules.IMPROVEMENT)
 # Where a round keeps the checkpoint that a phase made.
 CHECKPOINT_OF_PHASE = {
     rules.SFT: "sft_checkpoint_id",
@@ -56,6 +58,7 @@ def gather_facts(session: Session, project: Project, round_: Round) -> rules.Fac
     counted = snapshots.count_labels(session, project.id, "demonstration")
     job = phase_job(session, round_)
     new_rankings = _count(session, Ranking.round_id == round_.id)
+    plan = plan_of(project, round_)
     return rules.Facts(
         new_demonstrations=counted - (last.counted if last else 0),
         demonstrations=count_demonstrations(session, project.id),
@@ -64,11 +67,12 @@ def gather_facts(session: Session, project: Project, round_: Round) -> rules.Fac
         rankings=_count(session, Ranking.project_id == project.id),
         ranking_threshold=project.ranking_threshold,
         ranking_slots=new_rankings + _count_to_fill(session, round_),
-        trains_reward_model=plan_of(project, round_).trains_reward_model,
+        trains_reward_model=plan.trains_reward_model,
         launch_requested=round_.launch_requested_at is not None,
         ai_labels=_ai_labels(session, project, round_.phase),
         paused=project.paused_at is not None,
         job_state=job.state if job else None,
+        pretraining_missing=pretraining.is_missing(session, project, plan.algorithm),
     )
 
 
@@ -89,6 +93,9 @@ def request_launch(session: Session, project: Project, user: User | None, plan: 
         raise Conflict(problem)
     if plan is not None:
         check_plan(round_, plan)
+    if plan is not None or round_.phase in LEARNING:
+        check_pretraining(session, project, plan or plan_of(project, round_))
+    if plan is not None:
         round_.algorithm, round_.extra_reward_model = plan.algorithm, plan.extra_reward_model
     round_.launch_requested_at = datetime.now(UTC)
     round_.launched_by_id = user.id if user else None
@@ -97,6 +104,13 @@ def request_launch(session: Session, project: Project, user: User | None, plan: 
     session.flush()
     jobs.wake_workers(session)
     return round_
+
+
+def check_pretraining(session: Session, project: Project, plan: Plan) -> None:
+    """Raises Invalid with what to do where the algorithm asks for pretraining text and there is none."""
+    if pretraining.is_missing(session, project, plan.algorithm):
+        message = pretraining.missing_sentence(plan.algorithm)
+        raise Invalid(message, errors=[{"field": "algorithm", "message": message}])
 
 
 def pause_loop(session: Session, project: Project, user: User | None) -> None:
@@ -123,9 +137,20 @@ def advance_project(session: Session, project_id: int) -> list[Job]:
     round_ = session.scalar(under_way.with_for_update(skip_locked=True))
     if round_ is None:
         return []
-    created = advance_round(session, session.get_one(Project, project_id), round_)
-    round_.error = None  # what was wrong, if anything was, is wrong no more
+    project = session.get_one(Project, project_id)
+    created = advance_round(session, project, round_)
+    # What was wrong, if anything was, is wrong no more.
+    round_.error = None if created else what_holds_up(session, project, round_)
     return created
+
+
+def what_holds_up(session: Session, project: Project, round_: Round) -> str | None:
+    """Why a round that could train does not, where an admin has to do something."""
+    algorithm = plan_of(project, round_).algorithm
+    if round_.phase not in LEARNING or not pretraining.is_missing(session, project, algorithm):
+        return None
+    waits = rules.waits_for_pretraining(round_.phase, gather_facts(session, project, round_))
+    return pretraining.missing_sentence(algorithm) if waits else None
 
 
 def note_fault(session: Session, project_id: int, fault: str) -> None:

@@ -13,6 +13,7 @@ from app.errors import Conflict, Invalid
 from app.models import Checkpoint, Job, User
 from app.rules.prompts import messages_problem
 from app.services import audit, jobs
+from app.translation import gettext as _
 
 
 def request_sampling(
@@ -25,14 +26,15 @@ def request_sampling(
 ) -> Job:
     """A queued job that samples `count` completions of every prompt. Raises Invalid, Conflict."""
     if checkpoint.kind == "reward":
-        raise Conflict("This is a reward model: it judges texts and writes none. Choose another checkpoint.")
+        raise Conflict(_("This is a reward model: it judges texts and writes none. Choose another checkpoint."))
     errors = [
         {"field": f"prompts.{number}", "message": problem}
         for number, messages in enumerate(prompts)
         if (problem := messages_problem(messages))
     ]
     if errors:
-        raise Invalid(f"Nothing was queued: {len(errors)} of {len(prompts)} prompts are not valid.", errors=errors[:50])
+        sentence = _("Nothing was queued: %(wrong)s of %(all)s prompts are not valid.")
+        raise Invalid(sentence % {"wrong": len(errors), "all": len(prompts)}, errors=errors[:50])
     spec = {"checkpoints": [{"id": checkpoint.id, "count": count}], "prompts": prompts, "settings": settings}
     job = jobs.create_job(session, checkpoint.project_id, "sampling", spec, created_by_id=user.id)
     audit.record(session, user, "sampling.launch", f"job:{job.id}", checkpoint=checkpoint.id, prompts=len(prompts))

@@ -14,13 +14,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.models import Project
-from app.services import demonstrations, projects, prompts
+from app.services import demonstrations, pretraining, projects, prompts
+from starter.corpus import documents
 from starter.demonstrations import demonstrations as programmed_demonstrations
 from starter.phrases import say
 from starter.prompts import all_prompts
 from starter.world import make_world
 
 SLUG = "starter"
+PRETRAINING_BYTES = 100_000  # of the corpus that the base model has read: enough to try PPO-ptx on
 PROGRAMMED = 1200  # of the demonstrations that the starter can write; the other prompts are left for people
 
 GUIDELINES = """\
@@ -71,6 +73,7 @@ def seed(session: Session) -> Project:
     rows = programmed_demonstrations(PROGRAMMED)
     demonstrations.import_demonstrations(session, project, _demonstration_lines(rows), "starter", simulated=True)
     prompts.import_prompts(session, project, _prompt_lines(), "starter")
+    pretraining.import_texts(session, project, _pretraining_lines(), None, format="jsonl")
     return project
 
 
@@ -88,6 +91,12 @@ def _demonstration_lines(rows: list[dict[str, object]]) -> Iterator[bytes]:
     for row in rows:
         named = {"id": row["prompt_id"], **{key: row[key] for key in ("messages", "response", "split", "use_case")}}
         yield json.dumps(named).encode()
+
+
+def _pretraining_lines() -> Iterator[bytes]:
+    """The first documents of the corpus; those that were held out from pretraining are its last."""
+    for text in documents(size=PRETRAINING_BYTES):
+        yield json.dumps({"text": text}).encode()
 
 
 def _prompt_lines() -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from app.models import ApiToken, User
 from app.models.columns import Role
 from app.services import audit
 from app.services.passwords import hash_token, new_token
+from app.translation import gettext as _
 
 SCOPES = ("label", "read", "admin")
 ROLE_SCOPES: dict[str, tuple[str, ...]] = {
@@ -43,16 +44,18 @@ def create_token(
 ) -> tuple[ApiToken, str]:
     """A token that acts as `user`, and its plain text, which is nowhere kept. Raises Invalid, Conflict."""
     if user.disabled_at is not None:
-        raise Conflict(f"{user.name} is disabled and can have no tokens.")
+        raise Conflict(_("%(name)s is disabled and can have no tokens.") % {"name": user.name})
     allowed = ROLE_SCOPES[user.role]
     wanted = list(allowed) if scopes is None else sorted(set(scopes))
     errors = []
     if not 0 < len(name.strip()) <= 120:
-        errors.append({"field": "name", "message": "Say in at most 120 characters what the token is for."})
+        errors.append({"field": "name", "message": _("Say in at most 120 characters what the token is for.")})
     if not wanted or not set(wanted) <= set(allowed):
-        errors.append({"field": "scopes", "message": f"The scopes of a {user.role} are {', '.join(allowed)}."})
+        sentence = _("The scopes of a %(role)s are %(scopes)s.") % {"role": user.role, "scopes": ", ".join(allowed)}
+        errors.append({"field": "scopes", "message": sentence})
     if not 1 <= days <= LONGEST_DAYS:
-        errors.append({"field": "days", "message": f"A token lives from 1 to {LONGEST_DAYS} days."})
+        sentence = _("A token lives from 1 to %(most)s days.") % {"most": LONGEST_DAYS}
+        errors.append({"field": "days", "message": sentence})
     if errors:
         raise Invalid(" ".join(error["message"] for error in errors), errors=errors)
     plain = new_token(PREFIX)
@@ -77,7 +80,7 @@ def revoke_token(session: Session, token_id: int, by: User | None = None) -> Api
     """End a token for good. Raises NotFound."""
     token = session.get(ApiToken, token_id)
     if token is None:
-        raise NotFound("There is no such token.")
+        raise NotFound(_("There is no such token."))
     if token.revoked_at is None:
         token.revoked_at = session.scalar(select(func.now()))
         audit.record(session, by, "token.revoked", f"token:{token.id}")

@@ -26,7 +26,7 @@ TELL_WIDTH = """{
   const ask = window.matchMedia;
   window.matchMedia = (query) => { window.scriptsAskedForWidth ||= /width/.test(query); return ask(query); };
 }"""
-NO_PAGES = {"/health", "/projects/{slug}/exports/{kind}.jsonl"}
+NO_PAGES = {"/health", "/projects/{slug}/exports/{kind}.jsonl", "/pretraining-sets/{set_id}/texts.jsonl"}
 NOBODY = "nobody"
 STAFF = ("researcher", "admin")
 
@@ -91,6 +91,8 @@ ADDRESSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         tuple(f"/projects/house/prompts/write?kind={kind}" for kind in ("plain", "few_shot", "user_based")),
     ),
     "/projects/{slug}/prompts": (STAFF, ("/projects/house/prompts", "/projects/empty/prompts")),
+    "/projects/{slug}/pretraining": (STAFF, ("/projects/house/pretraining", "/projects/empty/pretraining")),
+    "/pretraining-sets/{set_id}": (STAFF, ("/pretraining-sets/{text}",)),
     "/projects/{slug}/data": (STAFF, ("/projects/house/data", "/projects/empty/data")),
     "/projects/{slug}/labels/{kind}": (
         STAFF,
@@ -101,7 +103,7 @@ ADDRESSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "/projects/{slug}/rounds/new": (("admin",), ("/projects/house/rounds/new",)),
     "/projects/{slug}/settings": (("admin",), ("/projects/house/settings",)),
     "/projects/{slug}/label-schema": (("admin",), ("/projects/house/label-schema",)),
-    "/checkpoints/{checkpoint_id}": (STAFF, ("/checkpoints/{checkpoint}",)),
+    "/checkpoints/{checkpoint_id}": (STAFF, ("/checkpoints/{checkpoint}", "/checkpoints/{policy}")),
     "/labels/{kind}/{label_id}": (STAFF, ("/labels/ranking/{ranking}", "/labels/demonstration/{answer}")),
     "/projects/{slug}/ai": (STAFF, ("/projects/house/ai", "/projects/empty/ai")),
     "/projects/{slug}/ai-labels": (

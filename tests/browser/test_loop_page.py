@@ -173,6 +173,24 @@ def test_prompts_are_imported_whole_or_refused_line_by_line(
     expect(page.get_by_role("status")).to_contain_text("2 new prompts")
 
 
+def test_pretraining_text_is_imported_looked_at_and_deleted_by_keyboard(
+    page: Page, session: Session, sign_in: SignIn, admin: User, project: Project, tmp_path: Path
+) -> None:
+    sign_in(page, admin)
+    page.goto(f"/projects/{project.slug}/data")
+    page.get_by_role("link", name="what PPO-ptx mixes in").press("Enter")
+    for name, text, button in (("a.txt", "Old.", "Upload"), ("b.txt", "New\n\ntexts.", "Add to the texts")):
+        (tmp_path / name).write_text(text)
+        page.get_by_label("A file of texts, .txt or .jsonl").set_input_files(tmp_path / name)
+        page.get_by_role("button", name=button).press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Stored as version 2: 3 texts.")
+    expect(page.locator("tbody").first).to_contain_text("texts.")
+    page.get_by_text("Delete", exact=True).press("Enter")
+    page.get_by_role("button", name="Delete it").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Deleted.")
+    expect(page.get_by_role("button", name="Upload")).to_be_visible()
+
+
 def test_demonstrations_are_downloaded_and_lead_to_their_lineage(
     page: Page, session: Session, sign_in: SignIn, admin: User, project: Project
 ) -> None:

@@ -18,6 +18,7 @@ from app.services import (
     guidelines,
     jobs,
     label_schemas,
+    pretraining,
     prompt_reports,
     qualification_attempts,
     rankings,
@@ -127,7 +128,22 @@ def train(session: Session, project: Project, world: World) -> None:
         running.progress = payload
     snapshot = snapshots.freeze_snapshot(session, project, rounds.current_round(session, project.id), "demonstration")
     base = session.scalars(select(Checkpoint.id).where(Checkpoint.project_id == project.id)).one()
-    world.names |= {"running": running.id, "failed": failed.id, "snapshot": snapshot.id, "checkpoint": base}
+    texts = [b'{"text": "%s"}' % (b"w" * 400), b'{"text": "<script>alert(1)</script>"}', *[b'{"text": "A."}'] * 20]
+    text = pretraining.import_texts(session, project, texts, world.people["admin"], format="jsonl")
+    pretraining.freeze_set(session, project, "ppo")
+    policy = Checkpoint(project_id=project.id, kind="ppo", path="x", pretraining_set_id=text.id, config={}, metrics={})
+    policy.files = {}
+    session.add(policy)
+    session.flush()
+    project.recipe = {"ppo": {"ptx_coef": 0.5}}
+    world.names |= {
+        "text": text.id,
+        "policy": policy.id,
+        "running": running.id,
+        "failed": failed.id,
+        "snapshot": snapshot.id,
+        "checkpoint": base,
+    }
 
 
 def measure(session: Session, project: Project, world: World) -> None:

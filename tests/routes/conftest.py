@@ -27,6 +27,7 @@ from app.models import (
 from app.services import (
     gold_items,
     members,
+    pretraining,
     projects,
     prompts,
     qualification_grants,
@@ -152,6 +153,9 @@ def world(session: Session, comparison: Comparison, admin: Person) -> dict[str, 
     qualifications.end_qualification(session, qualification.id, admin.user)
     members.add_member(session, project, scratch, admin.user)
     ai_label = add_ai_labels(session, project, comparison, admin.user)[0]
+    text = pretraining.import_texts(session, project, [b"Marta."], admin.user, format="text")
+    pretraining.freeze_set(session, project, "ppo")
+    project.recipe = {"ppo": {"ptx_coef": 0.5}}  # so that it is not to be deleted
     session.commit()
     return {
         "project": "village", "slug": "village", "kind": "demonstrations", "job_id": job.id,
@@ -162,4 +166,5 @@ def world(session: Session, comparison: Comparison, admin: Person) -> dict[str, 
         "item_id": session.scalar(select(QualificationItem.id)), "grant_id": grant.id,
         "answer_id": session.scalar(select(QualificationAnswer.id)),
         "review_id": 999_999, "ai_label_id": ai_label.id, "prompt_id": prompt_id,
+        "set_id": text.id,
     }  # fmt: skip

@@ -58,6 +58,8 @@ PAGES = [
     "/projects/{slug}/labels/demonstration",
     "/projects/{slug}/labels/ranking",
     "/projects/{slug}/prompts",
+    "/projects/{slug}/pretraining?imported=true",
+    "/pretraining-sets/{set_id}",
     "/projects/{slug}/prompts/write",
     "/projects/{slug}/prompts/write?kind=few_shot&stored=2",
     "/projects/{slug}/checkpoints",

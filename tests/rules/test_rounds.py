@@ -18,6 +18,7 @@ from app.rules.rounds import (
     next_step,
     opening_phase,
     rankings_wanted,
+    waits_for_pretraining,
 )
 
 READY = Facts(
@@ -104,3 +105,24 @@ def test_a_round_whose_algorithm_needs_no_reward_model_trains_none() -> None:
     failed = replace(facts, job_state="failed", launch_requested=True)
     assert next_step(REWARD, failed) == Step(IMPROVEMENT, True)
     assert next_step(REWARD, replace(failed, trains_reward_model=True)) == Step(REWARD, True)
+
+
+def test_a_round_that_lacks_pretraining_text_begins_no_training_on_rankings() -> None:
+    lacking = replace(READY, pretraining_missing=True)
+    assert next_step(COLLECTING_DEMONSTRATIONS, lacking) == Step(SFT, True)
+    assert next_step(COLLECTING_RANKINGS, lacking) == Step(COLLECTING_RANKINGS)
+    assert next_step(COLLECTING_RANKINGS, replace(lacking, launch_requested=True)) == Step(COLLECTING_RANKINGS)
+    # The text went while the reward model trained: the round stands before the algorithm, and no job fails.
+    assert next_step(REWARD, replace(lacking, job_state="succeeded")) == Step(IMPROVEMENT)
+    assert next_step(IMPROVEMENT, lacking) == Step(IMPROVEMENT)
+    assert next_step(IMPROVEMENT, replace(lacking, job_state="running")) == Step(IMPROVEMENT)
+    assert next_step(IMPROVEMENT, replace(lacking, job_state="succeeded")) == Step(FINISHED)
+
+
+def test_a_round_waits_for_text_only_where_nothing_else_holds_it_up() -> None:
+    lacking = replace(READY, pretraining_missing=True)
+    assert waits_for_pretraining(COLLECTING_RANKINGS, lacking)
+    assert waits_for_pretraining(IMPROVEMENT, lacking)
+    assert not waits_for_pretraining(COLLECTING_RANKINGS, replace(lacking, new_rankings=4))
+    assert not waits_for_pretraining(IMPROVEMENT, replace(lacking, job_state="failed"))
+    assert not waits_for_pretraining(COLLECTING_RANKINGS, READY)

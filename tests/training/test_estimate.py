@@ -123,6 +123,22 @@ def test_operations_of_a_rollout_and_of_the_best_of_n() -> None:
     assert flops(config("rejection", best_of=4), TINY, Data(10, 6, 2)) == 10 * (3 * drawn + trained)
 
 
+def test_operations_and_memory_of_pretraining_text_that_is_mixed_in() -> None:
+    settings = {"episodes": 16, "batch_size": 8, "minibatch_size": 4, "samples_per_prompt": 2, "inner_epochs": 2}
+    plain, ptx = (config("ppo", **settings, ptx_coef=weight, ptx_batch_size=3) for weight in (0, 1))
+    data = Data(10, 6, 2, 2, pretraining_tokens=5)
+    # Two rollouts, two passes, two minibatches: eight steps. Three texts of 5 tokens, of which 4 are learnt.
+    assert flops(ptx, TINY, data) - flops(plain, TINY, data) == 8 * 3 * 2 * (200 * 15 + 40 * 12)
+    # A value network takes no part in it, nor do the rollouts that train it alone.
+    critic = config("ppo", **settings, advantage="gae", value_warmup=1, ptx_coef=1, ptx_batch_size=3)
+    more = flops(critic, TINY, data) - flops(critic, TINY, Data(10, 6, 2, 2))
+    assert more == 4 * 3 * 2 * (200 * 15 + 40 * 12)
+    # 912 bytes a token as without, and all of its logits: 4 * 10 floats.
+    long = Data(10, 6, 2, 2, pretraining_tokens=1000)
+    assert memory(ptx, TINY, long).activations == 3000 * (912 + 160)
+    assert memory(plain, TINY, long).activations == memory(plain, TINY, data).activations
+
+
 def test_twice_the_work_takes_twice_the_time_but_for_the_start() -> None:
     assert seconds_like(done=100, took=29, wanted=200) == 9 + 2 * 20
     assert seconds_like(done=100, took=4, wanted=300) == 2 + 3 * 2  # quicker than any start that we have seen

@@ -6,6 +6,7 @@ Celery worker starts them as processes of their own, tests/browser/test_circle.p
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from app.services import (
     checkpoints,
     demonstrations,
     outcomes,
+    pretraining,
     projects,
     prompts,
     rankings,
@@ -43,6 +45,7 @@ ROLLOUT = TINY_RECIPE["ppo"]
 RECIPE = {
     **TINY_RECIPE,
     "sampling": {**TINY_RECIPE["sampling"], "best_of": 2},
+    "ppo": {**ROLLOUT, "ptx_coef": 0.5, "ptx_batch_size": 2},
     "a2c": {**ROLLOUT, "value_warmup": 1},
     "rloo": ROLLOUT,
     "grpo": ROLLOUT,
@@ -104,9 +107,11 @@ def test_each_algorithm_makes_a_policy_whose_lineage_is_whole(supervisor: None, 
     with transaction() as session:
         draft = projects.ProjectDraft(
             name="Tiny", slug="tiny", base_model=str(tiny_model), responses_per_prompt=3, demonstration_threshold=2,
-            ranking_threshold=3, comparisons_per_round=4, recipe=RECIPE,
+            ranking_threshold=3, comparisons_per_round=4,
         )  # fmt: skip
         project = projects.create_project(session, draft)
+        pretraining.import_texts(session, project, [b"the cat sat", b"", b"on the mat"], None, format="text")
+        projects.update_project(session, project, {"recipe": RECIPE})
         prompts.import_prompts(session, project, [b'{"prompt": "the cat sat on mat %d"}' % n for n in range(6)])
         user, project_id = make_user(session, "ada"), project.id
         read_guidelines(session, user)
@@ -149,7 +154,18 @@ def check_first_round(project_id: int) -> int:
         first, second = session.query(Round).where(Round.project_id == project_id).order_by(Round.number)
         assert (first.algorithm, first.policy_checkpoint_id) == ("ppo", check["ppo"].result["checkpoint"])
         assert second.algorithm is None
+        check_pretraining(session, check["ppo"])
         return first.id
+
+
+def check_pretraining(session: Session, job: Job) -> None:
+    """Text was mixed in, by the project's settings, and the checkpoint leads to the very file."""
+    folder = get_settings().artifacts_folder / "jobs" / str(job.id)
+    digest = hashlib.sha256((folder / "data" / "pretraining.jsonl").read_bytes()).hexdigest()
+    lineage = checkpoints.checkpoint_lineage(session, session.get_one(Checkpoint, job.result["checkpoint"]))
+    assert [(found.sha256, found.texts) for found in lineage.pretraining_sets] == [(digest, 2)]
+    steps = [json.loads(line)["metrics"] for line in (folder / "progress.jsonl").read_text().splitlines()]
+    assert any(step.get("loss/ptx", 0) > 0 for step in steps)
 
 
 def check_policy(job_id: int, algorithm: str) -> None:
@@ -170,6 +186,7 @@ def check_policy(job_id: int, algorithm: str) -> None:
         wanted = {metric for metric, _ in PROGRAMS[algorithm].curves}
         # Without held-out rankings, which so few labels have none of, DPO says nothing of them; the rest is of others.
         absent = {"accuracy", "loss/validation", "objective/kl", "kto/reference_point"} if algorithm == "dpo" else set()
-        assert wanted - reported <= absent | {"loss/validation"}
+        assert wanted - reported <= absent | {"loss/validation", "loss/ptx"}  # their settings mix no text in
+        assert (lineage.pretraining_sets, (folder / "data" / "pretraining.jsonl").exists()) == ([], False)
         assert checkpoint.metrics.get(PROGRAMS[algorithm].headline[0]) is not None or algorithm == "dpo"
         assert "model.safetensors" in checkpoint.files

@@ -7,6 +7,7 @@ says how far off it is. Symbols: P parameters, L layers, d width, f feed-forward
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ class Data:
     response_tokens: float  # mean of one response
     responses: int = 1  # to a prompt: K where they are ranked, or how many are sampled
     longest: float = 0  # tokens of a long row, prompt and responses, to which a batch's others are padded
+    pretraining_tokens: float = 0  # mean of a pretraining text as it is read (PPO-ptx)
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def flops(config: BaseConfig, model: ModelShape, data: Data) -> float:
         return data.rows * (forward(drawn) + judged)
     step = _step_cost(settings)
     if isinstance(settings, PolicyGradientConfig):
-        return _policy_gradient_flops(settings, step, forward)
+        return _policy_gradient_flops(settings, step, forward) + _ptx_flops(settings, model, step, data)
     if isinstance(settings, RejectionConfig):
         kept, drawn = settings.samples_per_prompt, settings.samples_per_prompt * settings.best_of
         return data.rows * (3 * forward(drawn) + settings.epochs * step * kept * forward(1))
@@ -111,6 +113,16 @@ def _policy_gradient_flops(config: Any, step: float, forward: Any) -> float:
         learnt += config.inner_epochs * step * forward(each, head=False)
     iterations = max(1, config.episodes // config.batch_size)
     return float(iterations * config.batch_size / each * (judged + learnt))
+
+
+def _ptx_flops(config: Any, model: ModelShape, step: float, data: Data) -> float:
+    """The policy's forward and backward over pretraining text, at every optimiser step that moves it."""
+    if not config.ptx_coef:
+        return 0.0
+    rollouts = max(1, config.episodes // config.batch_size) - (config.value_warmup if _has_critic(config) else 0)
+    steps = max(0, rollouts) * config.inner_epochs * math.ceil(config.batch_size / config.minibatch_size)
+    tokens = config.ptx_batch_size * data.pretraining_tokens
+    return float(steps * step * 2 * (model.body * tokens + model.head * max(0, tokens - config.ptx_batch_size)))
 
 
 def _step_cost(config: Any) -> float:
@@ -164,10 +176,13 @@ def _activations(config: Any, model: ModelShape, data: Data) -> float:
     layer = (9 * model.hidden + 2 * model.keys + 4 * model.intermediate) * number
     inputs = model.layers * model.hidden * number
     body = (inputs + layer if config.activation_checkpointing else model.layers * layer) + layer
+    head = 4 * model.vocabulary * FLOAT
+    # Of pretraining text every token meets the head, and no value network goes along.
+    ptx = config.ptx_batch_size * data.pretraining_tokens if getattr(config, "ptx_coef", 0) else 0
+    mixed_in = min(config.micro_batch_tokens, ptx) * (body + head)
     body *= 2 if _has_critic(config) else 1  # policy and value network go forward and back together
     share = answered / (data.prompt_tokens + answered)  # of the tokens that meet the head; a reward model has none
-    head = 0.0 if config.kind == "reward" else share * 4 * model.vocabulary * FLOAT
-    return float(tokens * (body + head))
+    return float(max(mixed_in, tokens * (body + (0.0 if config.kind == "reward" else share * head))))
 
 
 def _decoding(config: Any, model: ModelShape, data: Data) -> float:

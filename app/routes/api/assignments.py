@@ -25,6 +25,7 @@ from app.rules.reports import LONGEST_NOTE
 from app.security import SessionDep, TokenUser
 from app.services import ahead, assignments, demonstrations, projects, prompt_reports, rankings, revisions
 from app.services.answers import Details
+from app.translation import gettext as _
 
 router = api_router("assignments", OneThread)
 
@@ -206,15 +207,15 @@ async def any_json(request: HttpRequest) -> Any:
     try:
         value = json.loads(await request.body(), parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        raise Invalid("The body is no valid JSON, so no draft was saved.") from error
+        raise Invalid(_("The body is no valid JSON, so no draft was saved.")) from error
     if _is_deep(value):
-        raise Invalid(f"The draft is nested deeper than {DEEPEST} levels, so it was not saved.")
+        raise Invalid(_("The draft is nested deeper than %(most)s levels, so it was not saved.") % {"most": DEEPEST})
     return value
 
 
 def _is_deep(value: Any) -> bool:
     level = [value]
-    for _ in range(DEEPEST):
+    for _level in range(DEEPEST):
         level = [
             inner
             for outer in level

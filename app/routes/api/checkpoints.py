@@ -8,7 +8,17 @@ from pydantic import Field
 from starlette.responses import Response
 
 from app.routes.api.router import api_router
-from app.routes.api.shapes import CheckpointOut, ItemId, JobOut, Message, Request, Slug, SnapshotOut, Stored
+from app.routes.api.shapes import (
+    CheckpointOut,
+    ItemId,
+    JobOut,
+    Message,
+    PretrainingSetOut,
+    Request,
+    Slug,
+    SnapshotOut,
+    Stored,
+)
 from app.security import SessionDep, TokenAdmin, TokenReader
 from app.services import checkpoints, projects, samplings
 
@@ -25,6 +35,7 @@ class LineageOut(Stored):
     labels: int = Field(description="Labels by people in these snapshots, each once.", examples=[412])
     labelers: int = Field(examples=[8])
     ai_labels: int = Field(description="Labels by a model in these snapshots.", examples=[0])
+    pretraining_sets: list[PretrainingSetOut] = Field(description="Pretraining text mixed in, its own first.")
     job: JobOut | None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -40,17 +40,21 @@ def export_chunks(
 ) -> Iterator[str]:
     """The export in pieces, read in one transaction of its own while it is sent."""
     with transaction() as session:
-        lines, size = [], 0
-        found = exports.stream_export(
-            session, project, kind, format, simulated=simulated, ai=ai, snapshot_id=snapshot_id
+        yield from in_chunks(
+            exports.stream_export(session, project, kind, format, simulated=simulated, ai=ai, snapshot_id=snapshot_id)
         )
-        for line in found:
-            lines.append(line)
-            size += len(line)
-            if size >= CHUNK:
-                yield "".join(lines)
-                lines, size = [], 0
-        yield "".join(lines)
+
+
+def in_chunks(found: Iterable[str]) -> Iterator[str]:
+    """Lines joined to what is sent at once."""
+    lines, size = [], 0
+    for line in found:
+        lines.append(line)
+        size += len(line)
+        if size >= CHUNK:
+            yield "".join(lines)
+            lines, size = [], 0
+    yield "".join(lines)
 
 
 @router.get("/projects/{project}/exports/{kind}.jsonl", response_class=StreamingResponse, responses=DOWNLOAD)
@@ -84,8 +88,9 @@ def send_export(
     choice = {"kind": kind, "format": format, "simulated": simulated, "ai": ai, "snapshot": snapshot_id}
     audit.record(session, user, "export", f"project:{project.id}", **choice)
     name = download_name(project, kind, format, datetime.now(UTC))
-    return StreamingResponse(
-        export_chunks(project, kind, format, simulated, ai, snapshot_id),
-        media_type=NDJSON,
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return attachment(name, export_chunks(project, kind, format, simulated, ai, snapshot_id))
+
+
+def attachment(name: str, chunks: Iterator[str]) -> StreamingResponse:
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(chunks, media_type=NDJSON, headers=disposition)

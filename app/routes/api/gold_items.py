@@ -114,7 +114,7 @@ def mark_gold_item(
     comparison_id, draft = _draft(session, found.id, body)
     comparison = gold_items.get_comparison(session, comparison_id)
     if comparison.project_id != found.id:
-        raise NotFound("There is no such comparison.")
+        raise NotFound(_("There is no such comparison."))
     item, new = gold_items.set_gold_item(session, comparison, user, draft)
     response.status_code = 201 if new else 200
     return _out(item)

@@ -61,6 +61,7 @@ class CheckpointOut(Stored):
     parent_id: int | None = None
     reward_model_id: int | None = Field(None, description="The reward model that it was optimised against.")
     snapshot_id: int | None = Field(None, description="The frozen labels that it was trained on.")
+    pretraining_set_id: int | None = Field(None, description="The pretraining text that was mixed in (PPO-ptx).")
     round_id: int | None = None
     job_id: int | None = None
     config: dict[str, Any]
@@ -79,3 +80,16 @@ class SnapshotOut(Stored):
     sha256: str = Field(description="Of the native JSONL export of these rows.")
     round_id: int | None = None
     created_at: datetime
+
+
+class PretrainingSetOut(Stored):
+    """A version of a project's pretraining text. It never changes."""
+
+    id: int = Field(examples=[2])
+    version: int = Field(examples=[1])
+    texts: int = Field(examples=[400])
+    characters: int
+    sha256: str = Field(description="Of `pretraining.jsonl`, as a job folder and the download hold it.")
+    created_at: datetime
+    frozen_at: datetime | None = Field(None, description="When a training was first given it; its texts stay for good.")
+    retired_at: datetime | None = Field(None, description="When it was replaced or deleted; null: the present one.")
