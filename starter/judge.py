@@ -32,12 +32,13 @@ LENGTHS |= {"invitation": 155, "presents": 141, "reasons": 161, "story": 205, "s
 
 @dataclass(frozen=True)
 class Judgment:
-    """All parts are 0 to 1; `score` is what counts, `reason` says it in words."""
+    """All parts but the counts are 0 to 1; `score` is what matters, `reason` says it in words."""
 
     score: float
     relevance: float
     instruction: float  # how well the task is done, truth included
-    truth: float  # share of the claims that are true; 1 when nothing is claimed
+    claims: int  # about the world, each of which is true or not
+    truth: float  # share of these that are true; 1 when nothing is claimed
     kindness: float
     fluency: float
     length: float
@@ -51,7 +52,7 @@ def judge(prompt: Prompt | Spec | None, response: str) -> Judgment:
     spec: Spec = prompt.spec if isinstance(prompt, Prompt) else (prompt or {})
     reading = read(response, spec.get("entity") or spec.get("A"))
     if not reading.pieces:
-        return Judgment(0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, False, 0, "says nothing")
+        return Judgment(0.0, 0.0, 0.0, 0, 1.0, 1.0, 0.0, 0.0, False, 0, "says nothing")
     result = SCORERS[spec["task"]](spec, reading) if spec else _free(reading)
     return _weigh(spec, reading, result, response)
 
@@ -176,6 +177,7 @@ def _weigh(spec: Spec, reading: Reading, result: Result, response: str) -> Judgm
         final,
         result.relevance,
         result.core,
+        len(claims),
         truth,
         kindness,
         fluency,
