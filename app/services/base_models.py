@@ -30,6 +30,7 @@ ARCHITECTURES = frozenset(
     }
 )
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx")  # in a config.json
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 
@@ -66,6 +67,16 @@ def find_folder(path: str) -> Path | None:
         except OSError:
             return None
     return None
+
+
+def context_length(path: str) -> int | None:
+    """Tokens that the model can take, prompt and response together; None where its folder does not say so here."""
+    folder = find_folder(path)
+    config = (_read_config(folder / "config.json") if folder is not None else None) or {}
+    window = config.get("sliding_window") if config.get("use_sliding_window", True) else None
+    positions = next((config[name] for name in POSITIONS if config.get(name)), None)
+    found = [value for value in (positions, window) if type(value) is int and value > 0]
+    return min(found, default=None)
 
 
 def _folder_problem(path: str, folder: Path) -> str | None:

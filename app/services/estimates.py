@@ -18,7 +18,7 @@ from app.models.columns import JobState
 from app.names import kind_name
 from app.rules.programs import DEMONSTRATION_DATA, PROGRAMS, RANKING_DATA
 from app.services import exports, pretraining
-from app.services.base_models import find_folder
+from app.services.base_models import context_length, find_folder
 from app.services.pretraining_figures import look_at, read_limit
 from app.services.projects import GIVEN
 from app.services.round_jobs import best_of_judge
@@ -26,6 +26,7 @@ from app.services.token_counts import tokens_of
 from app.settings import get_settings
 from app.translation import gettext as _
 from training.config import CONFIGS, BaseConfig, ConfigError, SampleConfig
+from training.config.context import fit
 from training.config.estimate import Data, Memory, flops, memory, seconds_like
 from training.config.shape import ModelShape, read_shape
 
@@ -73,7 +74,8 @@ def _estimate(session: Session, project: Project, kind: str, counts: _Counts | s
         return PartEstimate(kind, kind_name(kind), None, None, None, counts)
     try:
         judged = kind == "sampling" and best_of_judge(session, project) is not None
-        config = _config(kind, project.recipe.get(kind, {}), judged)
+        recipe = fit(CONFIGS[PROGRAMS[kind].module], project.recipe.get(kind, {}), context_length(project.base_model))
+        config = _config(kind, recipe, judged)
     except ConfigError as error:
         return PartEstimate(kind, kind_name(kind), None, None, None, str(error))
     data = _data(project, kind, counts, config)

@@ -20,9 +20,10 @@ from app.rules import rounds as round_rules
 from app.rules.label_schemas import Fields, Flag
 from app.rules.programs import ALGORITHMS, PROGRAMS, STANDARD, trains_reward_model
 from app.services import pretraining, slots
-from app.services.base_models import check_base_model
+from app.services.base_models import check_base_model, context_length
 from app.translation import gettext as _
 from training.config import CONFIGS, ConfigError
+from training.config.context import context_problems
 
 DEFAULT_GUIDELINES = """\
 Rate each response alone, as if it were the only one. Then put them in order.
@@ -107,7 +108,7 @@ def get_project(session: Session, slug: str) -> Project:
 
 def create_project(session: Session, draft: ProjectDraft) -> Project:
     """Store a project with its base checkpoint, guideline version 1 and round 1. Raises Invalid, Conflict."""
-    _check_draft(draft, has_pretraining=False)
+    _check_draft(draft, has_pretraining=False, context=context_length(draft.base_model))
     if session.scalar(select(Project.id).where(Project.slug == draft.slug)) is not None:
         raise Conflict(_("The short name “%(slug)s” is taken. Choose another one.") % {"slug": draft.slug})
     check_base_model(draft.base_model)
@@ -154,8 +155,11 @@ def update_project(session: Session, project: Project, changes: Mapping[str, Any
         raise Invalid(_("These cannot be changed: %(names)s.") % {"names": ", ".join(unknown)})
     current = {name: getattr(project, name) for name in allowed}
     draft = ProjectDraft(slug=project.slug, base_model=project.base_model, **{**current, **changes})
-    # A recipe from before this was checked stands in the way of no other change.
-    _check_draft(draft, "recipe" not in changes or pretraining.current_set(session, project.id) is not None)
+    if "recipe" in changes:
+        has_pretraining = pretraining.current_set(session, project.id) is not None
+        _check_draft(draft, has_pretraining, context_length(project.base_model))
+    else:  # a recipe from before these were checked stands in the way of no other change
+        _check_draft(draft, has_pretraining=True, context=None)
     wanted = (project.overlap, project.second_label_rate)
     for name, value in changes.items():
         setattr(project, name, value)
@@ -165,7 +169,7 @@ def update_project(session: Session, project: Project, changes: Mapping[str, Any
     return project
 
 
-def _check_draft(draft: ProjectDraft, has_pretraining: bool) -> None:
+def _check_draft(draft: ProjectDraft, has_pretraining: bool, context: int | None) -> None:
     errors = []
 
     def check(field_name: str, holds: bool, message: str) -> None:
@@ -192,7 +196,7 @@ def _check_draft(draft: ProjectDraft, has_pretraining: bool) -> None:
     check("use_case_texts", fits, message % limits)
     known = draft.algorithm in ALGORITHMS
     check("algorithm", known, _("Choose one of: %(known)s.") % {"known": ", ".join(ALGORITHMS)})
-    recipe_errors = _recipe_problems(draft.recipe)
+    recipe_errors = _recipe_problems(draft.recipe, context)
     errors += recipe_errors
     for kind in [] if has_pretraining or recipe_errors else pretraining.asking_kinds(draft.recipe):
         message = _(
@@ -216,18 +220,19 @@ def _first_fields(draft: ProjectDraft) -> Fields:
     return schema_rules.default_fields(draft.asks_ratings, draft.response_flags)
 
 
-def _recipe_problems(recipe: dict[str, Any]) -> list[dict[str, str]]:
-    """Each part is checked by the very dataclass that the program will read."""
+def _recipe_problems(recipe: dict[str, Any], context: int | None) -> list[dict[str, str]]:
+    """Each part is checked by the very dataclass that the program will read, and against the model's context."""
     problems = []
     for part, values in recipe.items():
         if part not in PROGRAMS or not isinstance(values, dict):
             message = _("A recipe has the parts %(known)s, each an object.") % {"known": ", ".join(PROGRAMS)}
             problems.append({"field": f"recipe.{part}", "message": message})
             continue
+        config = CONFIGS[PROGRAMS[part].module]
         try:
-            CONFIGS[PROGRAMS[part].module].from_dict({**GIVEN[part], **values})
+            config.from_dict({**GIVEN[part], **values})
+            found = context_problems(config, values, context)
         except ConfigError as error:
-            problems += [
-                {"field": f"recipe.{part}.{name}", "message": f"{name} {text}"} for name, text in error.errors.items()
-            ]
+            found = error.errors
+        problems += [{"field": f"recipe.{part}.{name}", "message": f"{name} {text}"} for name, text in found.items()]
     return problems

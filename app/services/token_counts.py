@@ -8,7 +8,6 @@ by its hub id lies on the workers only, so its tokens are not counted here, and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,15 +17,9 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from app.models import Project
-from app.services.base_models import find_folder
+from app.services.base_models import context_length, find_folder
 from app.translation import gettext as _
 from training.config import ConfigError, SFTConfig
-
-LIMITS_OF_MODEL = (
-    "max_position_embeddings",
-    "n_positions",
-    "n_ctx",
-)  # of a config.json
 
 
 @dataclass(frozen=True)
@@ -65,10 +58,8 @@ def token_limit(project: Project) -> int:
         config = SFTConfig.from_dict({"model": "x", **project.recipe.get("sft", {})})
     except ConfigError:  # a recipe of an earlier version
         config = SFTConfig.from_dict({"model": "x"})
-    longest = config.max_length
-    folder = find_folder(project.base_model)
-    of_model = _model_limit(folder / "config.json") if folder is not None else None
-    return min(longest, of_model) if of_model else longest
+    of_model = context_length(project.base_model)
+    return min(config.max_length, of_model) if of_model else config.max_length
 
 
 def _length(tokenizer: Any, text: str) -> int:
@@ -92,12 +83,3 @@ def _read_tokenizer(file: Path, changed: int) -> Any:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
-
-
-def _model_limit(file: Path) -> int | None:
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    found = [config.get(name) for name in LIMITS_OF_MODEL] if isinstance(config, dict) else []
-    return next((value for value in found if type(value) is int and value > 0), None)
