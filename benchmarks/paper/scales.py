@@ -28,7 +28,7 @@ class Scale:
     epoch_prompts: int = 128
     best_prompts: int = 100  # (g)
     best_of: int = 64
-    legs: int = 6  # (h)
+    legs: int = 12  # (h)
     leg: dict[str, Any] = field(
         default_factory=lambda: {"episodes": 1024, "batch_size": 256, "minibatch_size": 64, "lr": 6e-4}
     )
