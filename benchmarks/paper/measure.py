@@ -7,7 +7,7 @@ is not independent. Every statistic here is a function of sums over prompts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import comb, sqrt
+from math import comb, hypot, sqrt
 from statistics import mean as average
 from statistics import stdev
 
@@ -94,10 +94,15 @@ def best_of(scores: Sequence[float], values: Sequence[float], n: int) -> float:
 
 
 def over_seeds(figures: Sequence[Figure]) -> Figure:
-    """The mean over seeds. Its interval is Student's, from how far the seeds lie apart; of one seed it is its own."""
+    """The mean over seeds; of one seed its own interval.
+
+    Of several it joins two that are independent: Student's, from how far the seeds lie apart, and the seeds' own, which
+    more seeds do not narrow, for all are measured on the same held-out prompts.
+    """
     if len(figures) == 1:
         return figures[0]
     values = [figure[0] for figure in figures]
     t = T975[len(values) - 2] if len(values) - 2 < len(T975) else 1.96
-    half = t * stdev(values) / sqrt(len(values))
+    own = average((figure[2] - figure[1]) / 2 if len(figure) > 1 else 0.0 for figure in figures)
+    half = hypot(t * stdev(values) / sqrt(len(values)), own)
     return [average(values), average(values) - half, average(values) + half]

@@ -21,14 +21,15 @@ Ten results of InstructGPT, Stiennon et al. and their successors, tried on the [
 village that a program knows all about, a language model of 2.8 million parameters, a judge who compares the models'
 answers, and simulated labelers who judge as it does but err, so that they agree with each other as often as
 InstructGPT's did. No model sees the judge itself. Written by `python -m benchmarks.paper report` from
-`benchmarks/paper/results/`; `python -m benchmarks.paper --seed N` runs what is missing there. A seed takes about 75
-minutes of processor time, by an estimate from the first four experiments.
+`benchmarks/paper/results/`; `python -m benchmarks.paper --seed N` runs what is missing there. A seed takes about an
+hour of processor time.
 
 Figures are means with 95 % intervals in brackets. Those of one seed are bootstrapped over held-out prompts, each
-drawn with all that belongs to it, and so leave out what another training run would change; those over seeds are
-Student's, from how far the seeds lie apart. Shares count ties half. Every seed that was run is shown. A claim is
-*shown* where the whole interval lies on its side of the bound, *the contrary* where it lies on the other, else *not
-shown*. CPU seconds include the jobs that several experiments share, in each of them.
+drawn with all that belongs to it, and so leave out what another training run would change; those over seeds join
+them with Student's, from how far the seeds lie apart, which is wide where there are two. Shares count ties half. Every
+seed that was run is shown. A claim is *shown* where the whole interval lies on its side of the bound, *the contrary*
+where it lies on the other, else *not shown*. CPU seconds include the jobs that several experiments share, in each of
+them.
 """
 
 

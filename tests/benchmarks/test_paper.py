@@ -66,10 +66,10 @@ def test_a_ratio_weighs_prompts_by_what_they_hold() -> None:
     assert measure.ratio_gap(([1.0, 1.0], [2.0, 2.0]), ([1.0, 0.0], [2.0, 2.0]))[0] == pytest.approx(0.25)
 
 
-def test_the_interval_over_seeds_is_students() -> None:
+def test_the_interval_over_seeds_joins_students_with_their_own() -> None:
     assert measure.over_seeds([[1.0, 0.5, 1.5]]) == [1.0, 0.5, 1.5]
     value, low, high = measure.over_seeds([[1.0, 0, 2], [2.0, 0, 2], [3.0, 0, 2]])
-    assert (value, high - value) == (2.0, pytest.approx(4.30 / math.sqrt(3)))
+    assert (value, high - value) == (2.0, pytest.approx(math.hypot(4.30 / math.sqrt(3), 1.0)))
     assert low == pytest.approx(4.0 - high)
 
 
