@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from training.config.context import context_of
 from training.job import JobError
 from training.packing import Packed
 from training.rl_math import token_logprobs
@@ -143,10 +144,8 @@ def _quantisation(quantise: str, device: torch.device | None) -> dict[str, Any]:
 
 
 def context_length(model: Model) -> int:
-    """Tokens the model can take: its positions, or its attention window where that is narrower."""
-    config = model.config
-    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
-    return min(int(getattr(config, "max_position_embeddings", 1 << 30)), int(window or 1 << 30))
+    """Tokens the model can take; without end where its config names none."""
+    return context_of(model.config.to_dict()) or 1 << 30
 
 
 def check_context(model: Model, codec: Any, length: int, setting: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from app.errors import Invalid
 from app.settings import ROOT, get_settings
 from app.translation import gettext as _
+from training.config.context import context_of
 
 # The same list as training/models.py, which the application may not import; a test compares them.
 ARCHITECTURES = frozenset(
@@ -30,7 +31,6 @@ ARCHITECTURES = frozenset(
     }
 )
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
-POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx")  # in a config.json
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 
@@ -72,11 +72,8 @@ def find_folder(path: str) -> Path | None:
 def context_length(path: str) -> int | None:
     """Tokens that the model can take, prompt and response together; None where its folder does not say so here."""
     folder = find_folder(path)
-    config = (_read_config(folder / "config.json") if folder is not None else None) or {}
-    window = config.get("sliding_window") if config.get("use_sliding_window", True) else None
-    positions = next((config[name] for name in POSITIONS if config.get(name)), None)
-    found = [value for value in (positions, window) if type(value) is int and value > 0]
-    return min(found, default=None)
+    config = _read_config(folder / "config.json") if folder is not None else None
+    return context_of(config or {})
 
 
 def _folder_problem(path: str, folder: Path) -> str | None:

@@ -18,15 +18,14 @@ from app.models.columns import JobState
 from app.names import kind_name
 from app.rules.programs import DEMONSTRATION_DATA, PROGRAMS, RANKING_DATA
 from app.services import exports, pretraining
-from app.services.base_models import context_length, find_folder
+from app.services.base_models import find_folder
 from app.services.pretraining_figures import look_at, read_limit
-from app.services.projects import GIVEN
+from app.services.recipes import read_recipe, recipe_of
 from app.services.round_jobs import best_of_judge
 from app.services.token_counts import tokens_of
 from app.settings import get_settings
 from app.translation import gettext as _
-from training.config import CONFIGS, BaseConfig, ConfigError, SampleConfig
-from training.config.context import fit
+from training.config import BaseConfig, ConfigError, SampleConfig
 from training.config.estimate import Data, Memory, flops, memory, seconds_like
 from training.config.shape import ModelShape, read_shape
 
@@ -74,8 +73,7 @@ def _estimate(session: Session, project: Project, kind: str, counts: _Counts | s
         return PartEstimate(kind, kind_name(kind), None, None, None, counts)
     try:
         judged = kind == "sampling" and best_of_judge(session, project) is not None
-        recipe = fit(CONFIGS[PROGRAMS[kind].module], project.recipe.get(kind, {}), context_length(project.base_model))
-        config = _config(kind, recipe, judged)
+        config = _config(kind, recipe_of(project, kind), judged)
     except ConfigError as error:
         return PartEstimate(kind, kind_name(kind), None, None, None, str(error))
     data = _data(project, kind, counts, config)
@@ -87,10 +85,7 @@ def _estimate(session: Session, project: Project, kind: str, counts: _Counts | s
 
 
 def _config(kind: str, recipe: dict[str, Any], judged: bool) -> BaseConfig:
-    values = {**GIVEN[kind], **recipe}
-    if kind == "sampling" and not judged:
-        values["best_of"] = 1
-    return CONFIGS[PROGRAMS[kind].module].from_dict(values)
+    return read_recipe(kind, recipe if judged or kind != "sampling" else {**recipe, "best_of": 1})
 
 
 def _seconds(

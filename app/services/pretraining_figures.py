@@ -13,12 +13,11 @@ from sqlalchemy.orm import Session
 
 from app.models import PretrainingSet, PretrainingText, Project
 from app.names import kind_name
-from app.rules.programs import PROGRAMS
 from app.services.pretraining import asking_kinds
-from app.services.projects import GIVEN
+from app.services.recipes import read_recipe, recipe_of
 from app.services.token_counts import tokens_of
 from app.translation import gettext as _
-from training.config import CONFIGS, ConfigError
+from training.config import ConfigError
 
 LOOKED_AT = 50  # texts, spread evenly over the set
 HEAD = 2000  # characters of each whose tokens are counted
@@ -73,7 +72,7 @@ def list_readings(project: Project, lengths: list[float]) -> list[Reading]:
     readings = []
     for kind in asking_kinds(project.recipe):
         try:
-            config: Any = CONFIGS[PROGRAMS[kind].module].from_dict({**GIVEN[kind], **project.recipe[kind]})
+            config: Any = read_recipe(kind, recipe_of(project, kind))
         except ConfigError:  # settings of an earlier version
             continue
         limit = read_limit(config)

@@ -18,12 +18,11 @@ from app.rules import label_schemas as schema_rules
 from app.rules import measures as measure_rules
 from app.rules import rounds as round_rules
 from app.rules.label_schemas import Fields, Flag
-from app.rules.programs import ALGORITHMS, PROGRAMS, STANDARD, trains_reward_model
+from app.rules.programs import ALGORITHMS, STANDARD, trains_reward_model
 from app.services import pretraining, slots
 from app.services.base_models import check_base_model, context_length
+from app.services.recipes import recipe_problems
 from app.translation import gettext as _
-from training.config import CONFIGS, ConfigError
-from training.config.context import context_problems
 
 DEFAULT_GUIDELINES = """\
 Rate each response alone, as if it were the only one. Then put them in order.
@@ -43,14 +42,6 @@ Tie freely. If you would not mind which of two you got, they are equal.
 
 Skip when you cannot tell what is asked, or when the topic is not one you can judge.
 """
-
-# What the application itself puts into the settings of a program.
-GIVEN: dict[str, dict[str, Any]] = {
-    kind: {setting: "x" for setting, _place in program.models} for kind, program in PROGRAMS.items()
-}
-GIVEN["sampling"] = {"policies": [{"name": "x", "path": "x"}], "reward_model": "x"}
-GIVEN["ai_ranking"]["principles"] = GIVEN["ai_revision"]["principles"] = ["x"]
-
 
 MOST_USE_CASE_TEXTS, LONGEST_USE_CASE_TEXT = 100, 1000
 
@@ -196,7 +187,7 @@ def _check_draft(draft: ProjectDraft, has_pretraining: bool, context: int | None
     check("use_case_texts", fits, message % limits)
     known = draft.algorithm in ALGORITHMS
     check("algorithm", known, _("Choose one of: %(known)s.") % {"known": ", ".join(ALGORITHMS)})
-    recipe_errors = _recipe_problems(draft.recipe, context)
+    recipe_errors = recipe_problems(draft.recipe, context)
     errors += recipe_errors
     for kind in [] if has_pretraining or recipe_errors else pretraining.asking_kinds(draft.recipe):
         message = _(
@@ -218,21 +209,3 @@ def _check_draft(draft: ProjectDraft, has_pretraining: bool, context: int | None
 
 def _first_fields(draft: ProjectDraft) -> Fields:
     return schema_rules.default_fields(draft.asks_ratings, draft.response_flags)
-
-
-def _recipe_problems(recipe: dict[str, Any], context: int | None) -> list[dict[str, str]]:
-    """Each part is checked by the very dataclass that the program will read, and against the model's context."""
-    problems = []
-    for part, values in recipe.items():
-        if part not in PROGRAMS or not isinstance(values, dict):
-            message = _("A recipe has the parts %(known)s, each an object.") % {"known": ", ".join(PROGRAMS)}
-            problems.append({"field": f"recipe.{part}", "message": message})
-            continue
-        config = CONFIGS[PROGRAMS[part].module]
-        try:
-            config.from_dict({**GIVEN[part], **values})
-            found = context_problems(config, values, context)
-        except ConfigError as error:
-            found = error.errors
-        problems += [{"field": f"recipe.{part}.{name}", "message": f"{name} {text}"} for name, text in found.items()]
-    return problems

@@ -15,10 +15,8 @@ from app.rules import programs
 from app.rules import rounds as rules
 from app.rules.sampling import sampling_plan
 from app.services import jobs, pretraining, snapshots
-from app.services.base_models import context_length
+from app.services.recipes import recipe_of
 from app.services.round_plans import next_kind, plan_of
-from training.config import CONFIGS
-from training.config.context import fit
 
 
 def start_job(session: Session, project: Project, round_: Round) -> Job:
@@ -31,8 +29,7 @@ def start_job(session: Session, project: Project, round_: Round) -> Job:
     }[round_.phase](session, project, round_)
     earlier = session.scalar(select(func.count()).select_from(Job).where(Job.round_id == round_.id, Job.kind == kind))
     spec["try"] = (earlier or 0) + 1
-    config = CONFIGS[programs.PROGRAMS[kind].module]
-    spec["recipe"] = fit(config, project.recipe.get(kind, {}), context_length(project.base_model))
+    spec["recipe"] = recipe_of(project, kind)
     if project.ai_weight and programs.weighs_ai_labels(kind):
         spec["recipe"]["ai_weight"] = project.ai_weight  # of the rows that the snapshot has taken in
     round_.launch_requested_at = None

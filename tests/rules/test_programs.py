@@ -7,7 +7,7 @@ import pytest
 from app.models.columns import Algorithm, CheckpointKind, JobKind
 from app.rules import programs
 from app.rules.programs import ALGORITHMS, PROGRAMS, SETTING_TITLES, STANDARD
-from app.services.projects import GIVEN
+from app.services.recipes import GIVEN
 from training.config import CONFIGS
 
 

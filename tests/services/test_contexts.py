@@ -13,6 +13,7 @@ from app.errors import Invalid
 from app.models import Round
 from app.services import projects, round_jobs
 from app.services.base_models import context_length
+from app.services.pretraining_figures import list_readings
 from app.services.projects import ProjectDraft
 from tests.seed import base_model_folder
 
@@ -53,6 +54,13 @@ def test_a_job_is_given_lengths_that_fit_where_nobody_set_them(session: Session,
     round_.phase = "sft"
     job = round_jobs.start_job(session, project, round_)
     assert job.spec["recipe"] == {"epochs": 2, "max_length": 128}
+
+
+def test_the_page_of_pretraining_text_says_what_a_job_then_reads(session: Session, tmp_path: Path) -> None:
+    small = model_of(tmp_path / "small", max_position_embeddings=128)
+    project = projects.create_project(session, draft(small, {}))
+    project.recipe = {"ppo": {"ptx_coef": 0.5}}
+    assert [(reading.kind, reading.limit) for reading in list_readings(project, [])] == [("ppo", 128)]
 
 
 def test_a_recipe_from_before_stands_in_the_way_of_no_other_change(session: Session, tmp_path: Path) -> None:

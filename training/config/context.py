@@ -1,4 +1,4 @@
-"""Settings of length against the context of the model: what nobody has set gives way, what somebody has set is told.
+"""A model's context, and settings of length against it: what nobody has set gives way, what somebody has set is told.
 
 Standard library only, since the application asks before it starts a job; the programs check again (models.py).
 """
@@ -11,6 +11,14 @@ from typing import Any
 from training.config.base import BaseConfig
 
 LEAST_PROMPT = 4  # tokens
+POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx")  # in a config.json
+
+
+def context_of(config: Mapping[str, Any]) -> int | None:
+    """Tokens that a model takes by its config.json: its positions, or its attention window where that is narrower."""
+    window = config.get("sliding_window") if config.get("use_sliding_window", True) else None
+    positions = next((config[name] for name in POSITIONS if config.get(name)), None)
+    return min((value for value in (positions, window) if type(value) is int and value > 0), default=None)
 
 
 def fit(config: type[BaseConfig], recipe: Mapping[str, Any], context: int | None) -> dict[str, Any]:

@@ -87,5 +87,5 @@ EXPERIMENT = Experiment(
         Claim("The small PPO model beats the SFT model ten times its size", "small PPO beats SFT, %", 50),
     ),
     notes="InstructGPT's claim is about the base, Stiennon's about SFT. Answers need the village's facts, and 0.28M"
-    " parameters do not hold them: PPO can teach manners, but no facts. No other size was tried.",
+    " parameters seem too few to hold them, which PPO does not mend. No other size was tried.",
 )
