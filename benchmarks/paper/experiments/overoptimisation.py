@@ -73,7 +73,7 @@ EXPERIMENT = Experiment(
     ),
     notes="Tried first: six legs, to a KL of 5.7 nats, where the judge's score stood 0.037 below its peak (-0.016 to"
     " 0.095) with seed 1; six more took that back. The reward model begins as the SFT model's log-probability and stays"
-    " tied to it, and the judge's parts are bounded, so that none can be farmed by length. Whether that is why was not tried.",
+    " tied to it, and the judge's parts are bounded, so that none can be farmed. Whether that is why was not tried.",
     charts=(
         Chart("Judge's score", "KL from SFT, nats a response", "judge", (JUDGE,)),
         Chart("Reward model's score", "KL from SFT, nats a response", "reward model", (SCORE,)),
